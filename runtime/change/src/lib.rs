@@ -1,0 +1,19 @@
+//! The vocabulary of sluice: what a change is, where it stands in its table's order, and what has been consumed.
+//!
+//! No I/O and no async here. Every other room builds on these types and none of them is known here.
+
+mod batch;
+mod checkpoint;
+mod conform;
+mod op;
+mod position;
+mod schema;
+mod table_name;
+
+pub use batch::{ChangeBatch, Origin, Reject};
+pub use checkpoint::{ChangeCounts, Checkpoint, CheckpointError, SourceTimes};
+pub use conform::{ConformError, conform};
+pub use op::Op;
+pub use position::{FileProgress, FilesMark, Mark, Position, RECENT_FILES};
+pub use schema::{Column, ColumnType, SchemaChange, SchemaConflict, TableSchema};
+pub use table_name::{InvalidTableName, TableName};
