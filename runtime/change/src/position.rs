@@ -3,6 +3,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::CheckpointError;
+
 /// How many files of a partition a [`FilesMark`] remembers by name; older ones are below its floor.
 pub const RECENT_FILES: usize = 64;
 
@@ -128,6 +130,16 @@ impl Position {
             Some(Mark::Offset(next)) => row < *next,
             None => false,
         }
+    }
+
+    /// The same position as bytes that are equal exactly when positions are.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
+        Ok(postcard::to_stdvec(self)?)
+    }
+
+    /// The furthest order of any file partition.
+    pub fn furthest_order(&self) -> Option<&str> {
+        self.marks.keys().filter_map(|partition| self.furthest_file(partition)).max()
     }
 
     /// Whether everything that `other` covers is covered here too.
