@@ -1,0 +1,18 @@
+//! AWS DMS files in CSV.
+//!
+//! A block of text is split into records and values first ([`split`]), then parsed column by column ([`column`]): each
+//! loop knows its type, and a bad value spoils its record only, which is filtered out of the finished batch.
+
+mod batch;
+mod column;
+mod decoder;
+mod describe;
+mod layout;
+mod nulls;
+mod scan;
+mod settings;
+mod split;
+
+pub use decoder::csv_decoder;
+pub use describe::describe_csv;
+pub use settings::{CsvSettings, HeaderMode, OpColumn};

@@ -1,0 +1,83 @@
+use crate::DecodeError;
+
+/// Whether the first line of a file names its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeaderMode {
+    /// It does if it holds the names that are known.
+    #[default]
+    Auto,
+    /// It does.
+    Present,
+    /// It does not: columns are known by their place.
+    Absent,
+}
+
+/// Whether records begin with the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OpColumn {
+    /// Records of changes do; whether those of the full load do is told from the file's first record.
+    #[default]
+    Auto,
+    /// All do.
+    Present,
+    /// None does: changes are inserts only.
+    Absent,
+}
+
+/// How the CSV files of a table are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvSettings {
+    /// Between the values of a record.
+    pub delimiter: u8,
+    /// Around a value that holds a delimiter, a quote or a line end; doubled within.
+    pub quote: u8,
+    /// A value that is written so, without quotes, is NULL. A quoted empty value is always an empty string.
+    pub null_strings: Vec<String>,
+    /// Whether there is a line of column names.
+    pub header: HeaderMode,
+    /// Whether records begin with the operation.
+    pub op_column: OpColumn,
+    /// Name of the column of commit times, which comes right after the operation; `None` where there is none.
+    pub timestamp_column: Option<String>,
+    /// What stands before a column's name in the name of the column of its values before the change.
+    ///
+    /// Without a header line, records of changes then end with one such column for each key column, in key order.
+    pub before_prefix: Option<String>,
+}
+
+impl Default for CsvSettings {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: b'"',
+            null_strings: vec!["NULL".into(), String::new()],
+            header: HeaderMode::Auto,
+            op_column: OpColumn::Auto,
+            timestamp_column: None,
+            before_prefix: None,
+        }
+    }
+}
+
+impl CsvSettings {
+    /// Refuses what cannot be told apart in a file.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        let refuse = |why: &str| Err(DecodeError::Settings(why.to_owned()));
+        let line_end = |byte: u8| byte == b'\n' || byte == b'\r';
+        if self.delimiter == self.quote {
+            return refuse("`delimiter` and `quote` are the same character; give one of them another");
+        }
+        if !self.delimiter.is_ascii() || !self.quote.is_ascii() {
+            return refuse("`delimiter` and `quote` have to be ASCII characters");
+        }
+        if line_end(self.delimiter) || line_end(self.quote) {
+            return refuse("`delimiter` and `quote` cannot be a line end");
+        }
+        if self.before_prefix.as_deref() == Some("") {
+            return refuse(
+                "`before_prefix` is empty, so before-image columns cannot be told from the others; remove it",
+            );
+        }
+        Ok(())
+    }
+}
