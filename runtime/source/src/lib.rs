@@ -1,1 +1,12 @@
+//! Where records come from: one [`Source`] trait, batches out, positions with them.
+//!
+//! Nothing here knows of Iceberg or of transforms. Decoding itself lives in `sluice-decode`; this room finds bytes, reads
+//! them and hands them over.
 
+mod dms;
+mod error;
+mod source;
+
+pub use dms::{DmsSettings, DmsSource, DmsTableSettings};
+pub use error::SourceError;
+pub use source::{Backlog, Source, TableReader};

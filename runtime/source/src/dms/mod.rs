@@ -1,0 +1,127 @@
+//! Folders that an AWS DMS task writes: `schema/table/LOAD00000001.csv` and then `schema/table/20201117-153046033.csv`.
+
+mod describe;
+mod fetch;
+mod file_name;
+mod listing;
+mod open_file;
+mod queue;
+mod reader;
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sluice_change::{Column, Position, TableName, TableSchema};
+use sluice_platform::{Clock, CpuPool, Storage, StorageErrorKind, SystemClock};
+
+pub use settings::{DmsSettings, DmsTableSettings};
+
+use crate::{Source, SourceError, TableReader};
+use describe::Description;
+use listing::{Noticed, TableFolder};
+use open_file::Reading;
+use reader::DmsReader;
+
+/// How the names of DMS's own tables begin, in any case.
+const CONTROL_TABLE_PREFIX: &str = "awsdms_";
+
+/// The tables of a folder that a DMS task writes.
+#[derive(Debug)]
+pub struct DmsSource {
+    storage: Arc<dyn Storage>,
+    cpu: CpuPool,
+    clock: Arc<dyn Clock>,
+    settings: DmsSettings,
+    noticed: Arc<Noticed>,
+}
+
+impl DmsSource {
+    /// The source at `settings.location`. Nothing is read yet.
+    pub fn new(storage: Arc<dyn Storage>, cpu: CpuPool, mut settings: DmsSettings) -> Self {
+        settings.location.truncate(settings.location.trim_end_matches('/').len());
+        settings.batch_rows = settings.batch_rows.max(1);
+        Self { storage, cpu, clock: Arc::new(SystemClock), settings, noticed: Arc::default() }
+    }
+
+    /// The same source on another clock than the machine's.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn folder(&self, table: &TableName) -> TableFolder {
+        TableFolder {
+            storage: Arc::clone(&self.storage),
+            root: self.settings.location.clone(),
+            table: table.clone(),
+            noticed: Arc::clone(&self.noticed),
+        }
+    }
+
+    /// The folders below a schema's folder; what cannot be listed is reported and does not keep the others from going on.
+    async fn tables_of(&self, schema: &str) -> Vec<String> {
+        let location = format!("{}/{schema}", self.settings.location);
+        match self.storage.list_folders(&location).await {
+            Ok(names) => names,
+            Err(error) if error.kind == StorageErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                let reason: &dyn std::error::Error = &error;
+                tracing::error!(location, reason, "the tables of this schema cannot be seen; the others go on");
+                Vec::new()
+            }
+        }
+    }
+
+    fn is_offered(&self, table: &str) -> bool {
+        let control = table
+            .get(..CONTROL_TABLE_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(CONTROL_TABLE_PREFIX));
+        !table.starts_with('.') && (self.settings.control_tables || !control)
+    }
+}
+
+#[async_trait]
+impl Source for DmsSource {
+    async fn tables(&self) -> Result<Vec<TableName>, SourceError> {
+        let location = &self.settings.location;
+        let schemas = self.storage.list_folders(location).await;
+        let schemas = schemas.map_err(|source| SourceError::Root { location: location.clone(), source })?;
+        let mut tables = Vec::new();
+        for schema in schemas.iter().filter(|schema| !schema.starts_with('.')) {
+            let names = self.tables_of(schema).await;
+            tables.extend(names.iter().filter(|name| self.is_offered(name)).filter_map(|name| {
+                // Folders have names, so both parts are there.
+                TableName::new(schema, name).ok()
+            }));
+        }
+        tables.sort_unstable();
+        Ok(tables)
+    }
+
+    async fn describe(&self, table: &TableName, guess: bool) -> Result<Option<Vec<Column>>, SourceError> {
+        let files = self.folder(table).files().await?;
+        let formats = self.settings.for_table(table);
+        Description { storage: &self.storage, cpu: &self.cpu, table, formats: &formats, guess }.of(files).await
+    }
+
+    async fn open(
+        &self,
+        table: &TableName,
+        schema: &TableSchema,
+        from: Position,
+    ) -> Result<Box<dyn TableReader>, SourceError> {
+        let reading = Reading {
+            storage: Arc::clone(&self.storage),
+            cpu: self.cpu.clone(),
+            clock: Arc::clone(&self.clock),
+            formats: self.settings.for_table(table),
+            batch_rows: self.settings.batch_rows,
+            settle: self.settings.settle,
+        };
+        Ok(Box::new(DmsReader::new(self.folder(table), reading, schema.clone(), from)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,8 @@
+//! The source as a whole, over storages that can be made to fail.
+
+mod describe;
+mod faults;
+mod fixture;
+mod growing;
+mod order;
+mod resume;
