@@ -1,1 +1,24 @@
+//! Lanes: each source table's way from its source into Bronze and Silver, and the supervisor that runs them side by side.
+//!
+//! Decisions are pure functions over explicit state ([`directive`], the merge plan); effects are calls to the rooms below.
 
+mod bronze;
+mod budget;
+mod catch_up;
+mod collect;
+mod error;
+mod index_build;
+mod lane;
+mod late;
+mod merge;
+mod rejects;
+mod settings;
+mod status;
+mod supervisor;
+mod tables;
+mod write;
+
+pub use error::{Directive, LaneError, directive, explain};
+pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
+pub use status::{LaneState, LaneStatus, RunReport};
+pub use supervisor::{Services, Supervisor};

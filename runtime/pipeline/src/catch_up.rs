@@ -1,0 +1,160 @@
+//! Brings Silver up to Bronze: the rows of the log from Silver's own number on, in the log's order.
+
+use arrow_array::{Array, RecordBatch};
+use arrow_ord::sort::sort_to_indices;
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take_record_batch;
+use sluice_change::{ChangeCounts, Checkpoint, Mark, Position, TableSchema, conform};
+use sluice_lake::ScanFilter;
+use tracing::info;
+
+use crate::bronze::{self, LoggedChanges};
+use crate::error::LaneError;
+use crate::index_build::{follow_key, live_rows};
+use crate::lane::LaneContext;
+use crate::late;
+use crate::merge::MergePart;
+use crate::tables::{Bronze, Silver};
+use crate::write::{commit_silver, epoch, fold, merge};
+
+/// Rows of the log read at a time.
+const SCAN_ROWS: usize = 65_536;
+
+/// Merges what Bronze holds and Silver does not, a bounded stretch at a time.
+pub async fn catch_up(
+    context: &LaneContext,
+    log: &Bronze,
+    silver: &mut Silver,
+    source: &TableSchema,
+) -> Result<(), LaneError> {
+    let end = log.stored.next_sequence;
+    if silver.stored.next_sequence < end {
+        info!(
+            table = %context.table(), from = silver.stored.next_sequence, to = end,
+            "Silver catches up from Bronze"
+        );
+    }
+    while silver.stored.next_sequence < end {
+        let from = silver.stored.next_sequence;
+        let to = end.min(from + context.settings.batch.max_rows.max(1) as u64);
+        let Some(rows) = read(log, from, to).await? else {
+            return Err(LaneError::LogGap { table: context.table().clone(), from });
+        };
+        let changes = bronze::read_back(&rows)?;
+        let stretches = stretches(&changes, silver.stored.position.furthest_order());
+        for stretch in stretches {
+            apply(context, log, silver, source, &changes, &stretch, end).await?;
+        }
+        if silver.stored.next_sequence <= from {
+            return Err(LaneError::LogGap { table: context.table().clone(), from });
+        }
+    }
+    Ok(())
+}
+
+/// Rows of the log with `from <= number < to`, in order of their numbers; `None` if there are none.
+async fn read(log: &Bronze, from: u64, to: u64) -> Result<Option<RecordBatch>, LaneError> {
+    let names: Vec<String> = log.table.columns().into_iter().map(|column| column.name).collect();
+    let unused = [bronze::SOURCE_FILE, bronze::COMMIT_TIME, bronze::INGESTED_AT];
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !unused.contains(name)).collect();
+    let filter = ScanFilter::Between { column: bronze::SEQUENCE.to_owned(), from: from as i64, to: to as i64 - 1 };
+    let mut scan = log.table.scan(&names, filter, SCAN_ROWS).await?;
+    let mut batches = Vec::new();
+    while let Some(found) = scan.next().await? {
+        let rows = live_rows(&found)?;
+        let sequences = bronze::sequences(&rows)?;
+        let wanted = sequences.iter().map(|number| Some(number.is_some_and(|n| (from..to).contains(&(n as u64)))));
+        let batch = filter_record_batch(&rows, &wanted.collect())?;
+        if batch.num_rows() > 0 {
+            batches.push(batch);
+        }
+    }
+    let Some(first) = batches.first() else { return Ok(None) };
+    let all = concat_batches(&first.schema(), &batches)?;
+    let order = sort_to_indices(&bronze::sequences(&all)?, None, None)?;
+    Ok(Some(take_record_batch(&all, &order)?))
+}
+
+/// Rows that may be merged together: in order throughout, or all from one late file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stretch {
+    start: usize,
+    end: usize,
+    late: bool,
+}
+
+fn stretches(changes: &LoggedChanges, furthest: Option<&str>) -> Vec<Stretch> {
+    let mut furthest = furthest.unwrap_or_default().to_owned();
+    let mut found: Vec<Stretch> = Vec::new();
+    for row in 0..changes.orders.len() {
+        let order = changes.orders.value(row);
+        let late = order < furthest.as_str();
+        let same =
+            found.last().is_some_and(|last| last.late == late && (!late || changes.orders.value(last.start) == order));
+        match found.last_mut() {
+            Some(last) if same => last.end = row + 1,
+            _ => found.push(Stretch { start: row, end: row + 1, late }),
+        }
+        if !late && order != furthest {
+            furthest.clear();
+            furthest.push_str(order);
+        }
+    }
+    found
+}
+
+async fn apply(
+    context: &LaneContext,
+    log: &Bronze,
+    silver: &mut Silver,
+    source: &TableSchema,
+    changes: &LoggedChanges,
+    stretch: &Stretch,
+    end: u64,
+) -> Result<(), LaneError> {
+    let length = stretch.end - stretch.start;
+    let schema = silver.change_for(context, source)?;
+    follow_key(context, silver, &schema).await?;
+    let rows = conform(&changes.rows.slice(stretch.start, length), &silver.row_schema(&schema)?)?;
+    let before = match &changes.before {
+        Some(before) => Some(silver.key_columns(&before.slice(stretch.start, length))?),
+        None => None,
+    };
+    let ops = changes.ops[stretch.start..stretch.end].to_vec();
+    let mut counts = ChangeCounts::default();
+    counts.add_ops(&ops);
+    let mut fold = fold(context, silver, vec![MergePart { rows, ops, before }]).await?;
+    let order = changes.orders.value(stretch.start);
+    if stretch.late {
+        late::supersede(&log.table, silver, order, &mut fold).await?;
+    }
+    let next_sequence = changes.sequences.value(stretch.end - 1) as u64 + 1;
+    let position = if next_sequence == end {
+        log.stored.position.clone()
+    } else {
+        passed(&silver.stored.position, &log.stored.position, changes.orders.value(stretch.end - 1))
+    };
+    let next = Checkpoint {
+        position,
+        next_sequence,
+        commit_id: format!("{}-{next_sequence}", log.stored.commit_id),
+        writer: context.writer.clone(),
+        epoch: epoch(context, &silver.stored),
+        transform: context.transform.digest().map(str::to_owned),
+        bronze_snapshot: log.table.snapshot_id(),
+        counts,
+        source_times: None,
+    };
+    let merged = merge(context, silver, &schema, fold).await?;
+    commit_silver(context, silver, merged, schema, next).await
+}
+
+/// Silver's position half-way: it only has to remember the furthest file, so that late ones are told apart after a crash.
+fn passed(silver: &Position, log: &Position, order: &str) -> Position {
+    let mut position = silver.clone();
+    if let Some((partition, _)) = log.marks().find(|(_, mark)| matches!(mark, Mark::Files(_))) {
+        position.advance_file(partition, order, 0, 0, false);
+    }
+    position
+}

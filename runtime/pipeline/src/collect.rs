@@ -1,0 +1,148 @@
+//! Reads a lane's source ahead of its commits, within the memory budget.
+
+use std::sync::Arc;
+
+use sluice_change::{ChangeBatch, Position};
+use sluice_source::{Backlog, SourceError, TableReader};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::budget::{LaneId, MemoryBudget, Reserved};
+
+/// Reserved before the size of a lane's batches is known.
+const FIRST_ESTIMATE: usize = 1 << 20;
+/// Batches read ahead of the commit.
+const READ_AHEAD: usize = 2;
+/// A decoded batch is held beside what is encoded from it.
+const HELD_PER_BYTE: usize = 2;
+
+/// What the source had.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A batch, with the memory that it takes and what still lies behind it.
+    Batch(ChangeBatch, Reserved, Backlog),
+    /// Nothing more now. The collector waits to be asked again.
+    CaughtUp,
+    /// A failure. The collector waits to be asked again.
+    Failed(SourceError),
+}
+
+/// A task that reads; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Collector {
+    arrivals: mpsc::Receiver<Arrival>,
+    again: Arc<Notify>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Collector {
+    /// Starts reading.
+    pub fn start(reader: Box<dyn TableReader>, budget: MemoryBudget, lane: LaneId) -> Self {
+        let (send, arrivals) = mpsc::channel(READ_AHEAD);
+        let again = Arc::new(Notify::new());
+        let task = tokio::spawn(collect(reader, budget, lane, send, Arc::clone(&again)));
+        Self { arrivals, again, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The next arrival; `None` only if the reading task died.
+    pub async fn next(&mut self) -> Option<Arrival> {
+        self.arrivals.recv().await
+    }
+
+    /// Asks the source again after [`Arrival::CaughtUp`] or [`Arrival::Failed`].
+    pub fn ask_again(&self) {
+        self.again.notify_one();
+    }
+}
+
+async fn collect(
+    mut reader: Box<dyn TableReader>,
+    budget: MemoryBudget,
+    lane: LaneId,
+    arrivals: mpsc::Sender<Arrival>,
+    again: Arc<Notify>,
+) {
+    let mut estimate = FIRST_ESTIMATE;
+    loop {
+        let mut reserved = budget.reserve(lane, estimate).await;
+        let arrival = match reader.next().await {
+            Ok(Some(batch)) => {
+                estimate = batch.memory_bytes().saturating_mul(HELD_PER_BYTE).max(1);
+                reserved.settle(estimate);
+                Arrival::Batch(batch, reserved, reader.backlog())
+            }
+            Ok(None) => Arrival::CaughtUp,
+            Err(error) => Arrival::Failed(error),
+        };
+        let pause = !matches!(arrival, Arrival::Batch(..));
+        if arrivals.send(arrival).await.is_err() {
+            return;
+        }
+        if pause {
+            estimate = FIRST_ESTIMATE;
+            again.notified().await;
+        }
+    }
+}
+
+/// Batches that go into one commit.
+#[derive(Debug, Default)]
+pub struct Pending {
+    batches: Vec<ChangeBatch>,
+    reserved: Vec<Reserved>,
+    rows: usize,
+    late: bool,
+}
+
+impl Pending {
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Rows and rejects so far.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.reserved.iter().map(Reserved::bytes).sum()
+    }
+
+    /// Whether these changes happened before some that are already stored.
+    pub fn is_late(&self) -> bool {
+        self.late
+    }
+
+    /// Whether `batch` may join: a commit is either in order throughout, or one late file.
+    pub fn accepts(&self, batch: &ChangeBatch, stored: &Position) -> bool {
+        let Some(last) = self.batches.last() else { return true };
+        if self.late { last.origin == batch.origin } else { !is_late(batch, self.position().unwrap_or(stored)) }
+    }
+
+    /// Adds a batch.
+    pub fn push(&mut self, batch: ChangeBatch, reserved: Reserved, stored: &Position) {
+        if self.batches.is_empty() {
+            self.late = is_late(&batch, stored);
+        }
+        self.rows += batch.len() + batch.rejects.len();
+        self.batches.push(batch);
+        self.reserved.push(reserved);
+    }
+
+    /// What is consumed once all of this is stored.
+    pub fn position(&self) -> Option<&Position> {
+        self.batches.last().map(|batch| &batch.position)
+    }
+
+    /// The batches, with the memory that they hold.
+    pub fn into_parts(self) -> (Vec<ChangeBatch>, Vec<Reserved>) {
+        (self.batches, self.reserved)
+    }
+}
+
+/// Whether a batch comes from a file that sorts before one already consumed.
+pub fn is_late(batch: &ChangeBatch, stored: &Position) -> bool {
+    stored.furthest_file(&batch.origin.partition).is_some_and(|furthest| batch.origin.order.as_str() < furthest)
+}

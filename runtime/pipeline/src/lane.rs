@@ -1,0 +1,303 @@
+//! One lane: the work of one source table, from its source to its committed tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_change::{Origin, TableName};
+use sluice_lake::Lake;
+use sluice_source::SourceError;
+use sluice_transform::Transform;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::budget::{LaneId, MemoryBudget};
+use crate::collect::{Arrival, Collector, Pending};
+use crate::error::{Directive, LaneError, directive, explain};
+use crate::status::{LaneState, StatusBoard};
+use crate::supervisor::Services;
+use crate::tables::{self, Tables};
+use crate::{LaneSettings, ProcessSettings, catch_up, index_build, write};
+
+/// Everything that a lane works with.
+#[derive(Debug)]
+pub struct LaneContext {
+    /// Number of the lane within the process.
+    pub id: LaneId,
+    /// What it does.
+    pub settings: LaneSettings,
+    /// Settings of the process.
+    pub process: ProcessSettings,
+    /// The seams.
+    pub services: Arc<Services>,
+    /// What shapes its rows.
+    pub transform: Arc<dyn Transform>,
+    /// Memory, shared with all lanes.
+    pub budget: MemoryBudget,
+    /// Where it says how it is.
+    pub board: StatusBoard,
+    /// Names this process in its commits.
+    pub writer: String,
+    /// Take what is there and end.
+    pub once: bool,
+    /// Ends the lane between two batches.
+    pub stop: CancellationToken,
+}
+
+/// How a session ended without a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    CaughtUp,
+    Stopped,
+}
+
+impl LaneContext {
+    /// The lake.
+    pub fn lake(&self) -> &Lake {
+        &self.services.lake
+    }
+
+    /// The source table.
+    pub fn table(&self) -> &TableName {
+        &self.settings.table
+    }
+
+    fn set_state(&self, state: LaneState) {
+        self.board.update(self.id, |status| status.state = state);
+    }
+
+    /// Waits, unless the process stops first. Says whether it goes on.
+    async fn pause(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = self.services.clock.sleep(duration) => true,
+        }
+    }
+}
+
+/// Works until the source is exhausted (`once`), the process stops, or the lane is given up. Never returns an error: what
+/// became of the lane stands on the status board.
+pub async fn run(context: LaneContext) {
+    let mut failures = Failures::default();
+    loop {
+        let error = match session(&context, &mut failures).await {
+            Ok(End::CaughtUp) => return context.set_state(LaneState::CaughtUp),
+            Ok(End::Stopped) => return context.set_state(LaneState::Stopped),
+            Err(error) => error,
+        };
+        if !after_failure(&context, &error, &mut failures).await {
+            return;
+        }
+    }
+}
+
+/// Failures in a row; a commit ends the row.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+}
+
+/// Waits as the policy says. Returns whether the lane is to be tried again.
+async fn after_failure(context: &LaneContext, error: &LaneError, failures: &mut Failures) -> bool {
+    failures.count += 1;
+    let reason = explain(error);
+    let fraction = context.services.entropy.fraction();
+    match directive(error, failures.count, &context.settings.retry, fraction) {
+        Directive::StepBack => {
+            warn!(table = %context.table(), reason, "another process has taken this table over");
+            context.set_state(LaneState::Fenced { reason });
+            false
+        }
+        Directive::Retry(wait) => {
+            warn!(table = %context.table(), reason, attempt = failures.count, ?wait, "the lane failed and is tried again");
+            context.set_state(LaneState::Retrying { attempt: failures.count, reason });
+            context.pause(wait).await
+        }
+        Directive::Quarantine => {
+            warn!(table = %context.table(), reason, "the lane is quarantined; nothing is lost");
+            context.set_state(LaneState::Quarantined { reason });
+            failures.count = 0;
+            match context.process.retry_quarantined {
+                Some(wait) if !context.once => context.pause(wait).await,
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Opens everything anew and works until something ends it.
+async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, LaneError> {
+    context.set_state(LaneState::Starting);
+    let mut tables = loop {
+        if let Some(tables) = tables::open(context).await? {
+            break tables;
+        }
+        if context.once {
+            return Ok(End::CaughtUp);
+        }
+        context.set_state(LaneState::CaughtUp);
+        if !context.pause(context.process.poll_interval).await {
+            return Ok(End::Stopped);
+        }
+    };
+    if let Some(silver) = &mut tables.silver {
+        index_build::build(context, silver).await?;
+        catch_up::catch_up(context, &tables.bronze, silver, &tables.schema).await?;
+    }
+    report_silver(context, &tables);
+    let position = tables.position().clone();
+    info!(table = %context.table(), %position, "the lane starts");
+    let reader = context.services.source.open(context.table(), &tables.schema, position).await?;
+    let collector = Collector::start(reader, context.budget.clone(), context.id);
+    let pending = Pending::default();
+    Session { context, tables, collector, pending, pending_since: 0, last_late: None, failures }.work().await
+}
+
+/// One stretch of work on opened tables.
+struct Session<'a> {
+    context: &'a LaneContext,
+    tables: Tables,
+    collector: Collector,
+    pending: Pending,
+    pending_since: i64,
+    last_late: Option<Arc<Origin>>,
+    failures: &'a mut Failures,
+}
+
+/// What woke the lane.
+enum Wake {
+    Stop,
+    Pressed,
+    Arrived(Option<Arrival>),
+}
+
+impl Session<'_> {
+    async fn work(mut self) -> Result<End, LaneError> {
+        self.context.set_state(LaneState::Running);
+        loop {
+            let wake = tokio::select! {
+                biased;
+                () = self.context.stop.cancelled() => Wake::Stop,
+                () = self.context.budget.pressed(self.context.id), if !self.pending.is_empty() => Wake::Pressed,
+                arrival = self.collector.next() => Wake::Arrived(arrival),
+            };
+            match wake {
+                Wake::Stop => return Ok(End::Stopped),
+                Wake::Pressed => self.commit().await?,
+                Wake::Arrived(Some(Arrival::Batch(batch, reserved, backlog))) => {
+                    self.context.board.update(self.context.id, |status| {
+                        status.state = LaneState::Running;
+                        status.backlog_files = backlog.files;
+                        status.backlog_bytes = backlog.bytes;
+                    });
+                    if !self.pending.accepts(&batch, self.tables.position()) {
+                        self.commit().await?;
+                    }
+                    if self.pending.is_empty() {
+                        self.pending_since = self.context.services.clock.now_us();
+                    }
+                    self.pending.push(batch, reserved, self.tables.position());
+                    if self.is_full() {
+                        self.commit().await?;
+                    }
+                }
+                Wake::Arrived(Some(Arrival::CaughtUp)) => {
+                    if let Some(end) = self.caught_up().await? {
+                        return Ok(end);
+                    }
+                }
+                Wake::Arrived(Some(Arrival::Failed(error))) => self.source_failed(error).await?,
+                Wake::Arrived(None) => return Err(LaneError::Moved(self.context.table().to_string())),
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let batch = &self.context.settings.batch;
+        self.pending.rows() >= batch.max_rows || self.pending.bytes() >= batch.max_bytes
+    }
+
+    /// Everything that is there has been read: commit it, then wait for more or end.
+    async fn caught_up(&mut self) -> Result<Option<End>, LaneError> {
+        if !self.pending.is_empty() {
+            let waited = self.context.services.clock.now_us() - self.pending_since;
+            let left = i64::try_from(self.context.settings.batch.max_wait.as_micros()).unwrap_or(i64::MAX) - waited;
+            if !self.context.once && left > 0 {
+                let wait = Duration::from_micros(left as u64).min(self.context.process.poll_interval);
+                if !self.context.pause(wait).await {
+                    return Ok(Some(End::Stopped));
+                }
+            } else {
+                self.commit().await?;
+            }
+            self.collector.ask_again();
+            return Ok(None);
+        }
+        if self.context.once {
+            return Ok(Some(End::CaughtUp));
+        }
+        self.context.board.update(self.context.id, |status| {
+            status.state = LaneState::CaughtUp;
+            status.backlog_files = 0;
+            status.backlog_bytes = 0;
+        });
+        if !self.context.pause(self.context.process.poll_interval).await {
+            return Ok(Some(End::Stopped));
+        }
+        self.collector.ask_again();
+        Ok(None)
+    }
+
+    /// What was read before the failure is good: commit it, then try the source again from where it stood.
+    async fn source_failed(&mut self, error: SourceError) -> Result<(), LaneError> {
+        if !self.pending.is_empty() {
+            self.commit().await?;
+        }
+        let error = LaneError::Source(error);
+        let attempt = self.failures.count + 1;
+        let retry = &self.context.settings.retry;
+        match directive(&error, attempt, retry, self.context.services.entropy.fraction()) {
+            Directive::Retry(wait) => {
+                self.failures.count = attempt;
+                let reason = explain(&error);
+                warn!(table = %self.context.table(), reason, attempt, ?wait, "the source failed and is tried again");
+                self.context.set_state(LaneState::Retrying { attempt, reason });
+                if self.context.pause(wait).await {
+                    self.collector.ask_again();
+                }
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    async fn commit(&mut self) -> Result<(), LaneError> {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(position) = pending.position().cloned() else { return Ok(()) };
+        let late = pending.is_late();
+        let (batches, reserved) = pending.into_parts();
+        let origin = batches.last().map(|batch| Arc::clone(&batch.origin));
+        let late_files = u64::from(late && self.last_late != origin);
+        self.last_late = if late { origin } else { None };
+        let done = write::write(self.context, &mut self.tables, batches, position, late).await?;
+        drop(reserved);
+        self.failures.count = 0;
+        self.context.board.update(self.context.id, |status| {
+            status.committed.add(&done.counts);
+            status.commits += 1;
+            status.deletes_without_row += done.deletes_without_row;
+            status.updates_without_row += done.updates_without_row;
+            status.late_files += late_files;
+            if let Some(times) = done.source_times {
+                let newest = status.newest_source_time_us.unwrap_or(i64::MIN);
+                status.newest_source_time_us = Some(newest.max(times.newest_us));
+            }
+        });
+        report_silver(self.context, &self.tables);
+        Ok(())
+    }
+}
+
+fn report_silver(context: &LaneContext, tables: &Tables) {
+    let rows = tables.silver.as_ref().map(|silver| silver.table.rows());
+    context.board.update(context.id, |status| status.silver_rows = rows);
+}

@@ -1,0 +1,108 @@
+//! Runs all lanes of a process side by side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_lake::Lake;
+use sluice_platform::{Clock, CpuPool, Entropy};
+use sluice_source::Source;
+use sluice_transform::{PassThrough, Transform};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{error, warn};
+
+use crate::budget::MemoryBudget;
+use crate::lane::{self, LaneContext};
+use crate::status::{LaneState, LaneStatus, RunReport, StatusBoard};
+use crate::{LaneSettings, ProcessSettings};
+
+/// The seams through which a process works.
+#[derive(Debug)]
+pub struct Services {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The processors.
+    pub cpu: CpuPool,
+    /// Where changes come from.
+    pub source: Arc<dyn Source>,
+    /// Where tables are.
+    pub lake: Lake,
+}
+
+/// All lanes of a process.
+#[derive(Debug)]
+pub struct Supervisor {
+    services: Arc<Services>,
+    process: ProcessSettings,
+    lanes: Vec<LaneSettings>,
+    board: StatusBoard,
+}
+
+impl Supervisor {
+    /// One lane for each of `lanes`.
+    pub fn new(services: Services, process: ProcessSettings, lanes: Vec<LaneSettings>) -> Self {
+        let board = StatusBoard::new(lanes.iter().map(|lane| lane.table.clone()));
+        Self { services: Arc::new(services), process, lanes, board }
+    }
+
+    /// How the lanes are, now and after every change.
+    pub fn status(&self) -> watch::Receiver<Arc<Vec<LaneStatus>>> {
+        self.board.subscribe()
+    }
+
+    /// Works until `stop` is cancelled, or with `once` until everything that is there has been committed.
+    ///
+    /// After a stop, batches in flight have `stop_within` to finish; then they are abandoned, which loses nothing: they
+    /// were not committed and are read again.
+    pub async fn run(self, once: bool, stop: CancellationToken) -> RunReport {
+        let budget = MemoryBudget::new(self.process.memory_bytes);
+        let writer = self.services.entropy.uuid().to_string();
+        let mut lanes = JoinSet::new();
+        for (id, settings) in self.lanes.into_iter().enumerate() {
+            let context = LaneContext {
+                id,
+                settings,
+                process: self.process,
+                services: Arc::clone(&self.services),
+                transform: Arc::new(PassThrough) as Arc<dyn Transform>,
+                budget: budget.clone(),
+                board: self.board.clone(),
+                writer: writer.clone(),
+                once,
+                stop: stop.clone(),
+            };
+            let board = self.board.clone();
+            lanes.spawn(async move {
+                // A lane that panics is a defect of ours; it must not take the others along.
+                if let Err(defect) = AbortOnDropHandle::new(tokio::spawn(lane::run(context))).await
+                    && defect.is_panic()
+                {
+                    error!(%defect, "a lane panicked; please report this");
+                    let reason = format!("internal error: {defect}");
+                    board.update(id, |status| status.state = LaneState::Quarantined { reason });
+                }
+            });
+        }
+        let deadline = async {
+            stop.cancelled().await;
+            self.services.clock.sleep(self.process.stop_within).await;
+        };
+        tokio::select! {
+            () = finish(&mut lanes) => {}
+            () = deadline => {
+                warn!(within = ?self.process.stop_within, "the deadline passed: batches in flight are abandoned");
+                lanes.abort_all();
+                let _ = tokio::time::timeout(Duration::from_secs(1), finish(&mut lanes)).await;
+            }
+        }
+        RunReport { lanes: self.board.subscribe().borrow().as_ref().clone() }
+    }
+}
+
+async fn finish(lanes: &mut JoinSet<()>) {
+    while lanes.join_next().await.is_some() {}
+}

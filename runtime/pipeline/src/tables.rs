@@ -1,0 +1,288 @@
+//! The lake tables of one lane: found or made, with what each of them has stored.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Schema, SchemaRef};
+use sluice_change::{Checkpoint, Column, Position, SchemaChange, TableSchema, conform};
+use sluice_index::{KeyExtractor, KeyIndex, MemoryIndex};
+use sluice_lake::{LakeColumn, LakeTable, Role, TableIdent, TableSpec};
+
+use crate::error::LaneError;
+use crate::lane::LaneContext;
+use crate::{bronze, rejects};
+
+/// The log of a lane.
+#[derive(Debug)]
+pub struct Bronze {
+    /// The Iceberg table.
+    pub table: LakeTable,
+    /// What it says of itself.
+    pub stored: Checkpoint,
+}
+
+/// The merged table of a lane.
+#[derive(Debug)]
+pub struct Silver {
+    /// The Iceberg table.
+    pub table: LakeTable,
+    /// What it says of itself.
+    pub stored: Checkpoint,
+    /// Names of the key columns.
+    pub key: Vec<String>,
+    /// Their types.
+    pub key_schema: SchemaRef,
+    /// Encodes keys.
+    pub extractor: Arc<KeyExtractor>,
+    /// Where each key's row is.
+    pub index: SharedIndex,
+}
+
+/// The key index, lent to the processor pool for the time of a job.
+#[derive(Debug, Clone)]
+pub struct SharedIndex(Arc<Mutex<Box<dyn KeyIndex>>>);
+
+impl SharedIndex {
+    /// An empty index in memory.
+    pub fn in_memory(extractor: &KeyExtractor) -> Self {
+        Self(Arc::new(Mutex::new(Box::new(MemoryIndex::new(&extractor.none())))))
+    }
+
+    /// The index, for one job.
+    pub fn lock(&self) -> MutexGuard<'_, Box<dyn KeyIndex>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All tables of a lane.
+#[derive(Debug)]
+pub struct Tables {
+    /// The source's schema as far as it is known.
+    pub schema: TableSchema,
+    /// The log.
+    pub bronze: Bronze,
+    /// The merged table; a source table without a key has none.
+    pub silver: Option<Silver>,
+    /// The dead letters, once there are any.
+    pub rejects: Option<LakeTable>,
+}
+
+/// Finds or makes the tables of a lane; `None` while nothing is known of the source table's columns.
+pub async fn open(context: &LaneContext) -> Result<Option<Tables>, LaneError> {
+    let settings = &context.settings;
+    let found = context.lake().open(&settings.bronze, Role::Bronze).await?;
+    let silver = context.lake().open(&settings.silver, Role::Silver).await?;
+    let rejects = context.lake().open(&settings.rejects, Role::Rejects).await?;
+    let stored = found.as_ref().map(|table| bronze::source_columns(&table.columns()));
+    let Some(columns) = known_columns(context, stored.as_deref()).await? else { return Ok(None) };
+    let key = known_key(&settings.declared.key, silver.as_ref());
+    let schema = TableSchema { columns, key };
+    check(&schema)?;
+    let table = match found {
+        Some(table) => table,
+        None => {
+            let spec = TableSpec {
+                columns: bronze::columns(&schema),
+                identifier: Vec::new(),
+                partition: settings.bronze_partition.clone(),
+                format_version: settings.format_version,
+                properties: BTreeMap::new(),
+            };
+            context.lake().create(&settings.bronze, &spec, Role::Bronze).await?
+        }
+    };
+    let stored = TableSchema { columns: bronze::source_columns(&table.columns()), key: schema.key.clone() };
+    let schema = stored.changed(&stored.change_for(&schema.columns)?);
+    let silver = if schema.key.is_empty() { None } else { Some(open_silver(context, silver, &schema).await?) };
+    let stored = table.checkpoint()?.unwrap_or_default();
+    Ok(Some(Tables { schema, bronze: Bronze { table, stored }, silver, rejects }))
+}
+
+/// Declared columns come first, then those of the existing table, then what the source shows.
+async fn known_columns(context: &LaneContext, stored: Option<&[Column]>) -> Result<Option<Vec<Column>>, LaneError> {
+    let settings = &context.settings;
+    if !settings.declared.columns.is_empty() {
+        return Ok(Some(settings.declared.columns.clone()));
+    }
+    if let Some(stored) = stored {
+        return Ok(Some(stored.to_vec()));
+    }
+    Ok(context.services.source.describe(&settings.table, settings.guess_types).await?)
+}
+
+fn known_key(declared: &[String], silver: Option<&LakeTable>) -> Vec<String> {
+    match silver {
+        Some(table) if declared.is_empty() => {
+            table.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect()
+        }
+        _ => declared.to_vec(),
+    }
+}
+
+fn check(schema: &TableSchema) -> Result<(), LaneError> {
+    for column in &schema.columns {
+        if bronze::is_meta(&column.name) || column.name.starts_with(bronze::BEFORE_PREFIX) {
+            return Err(LaneError::Settings(format!(
+                "the source column `{}` has a name that Bronze uses for its own: rename it at the source",
+                column.name
+            )));
+        }
+    }
+    for key in &schema.key {
+        if schema.column(key).is_none() {
+            let names: Vec<&str> = schema.columns.iter().map(|column| column.name.as_str()).collect();
+            return Err(LaneError::Settings(format!(
+                "the key column `{key}` is not among the columns ({}): correct `key`",
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn open_silver(
+    context: &LaneContext,
+    found: Option<LakeTable>,
+    source: &TableSchema,
+) -> Result<Silver, LaneError> {
+    let settings = &context.settings;
+    let wanted = context.transform.output(source)?;
+    let table = match found {
+        Some(table) => table,
+        None => {
+            let column = |column: &Column| LakeColumn {
+                name: column.name.clone(),
+                column_type: column.column_type,
+                required: wanted.is_key(&column.name),
+                doc: None,
+            };
+            let spec = TableSpec {
+                columns: wanted.columns.iter().map(column).collect(),
+                identifier: wanted.key.clone(),
+                partition: settings.silver_partition.clone(),
+                format_version: settings.format_version,
+                properties: BTreeMap::new(),
+            };
+            context.lake().create(&settings.silver, &spec, Role::Silver).await?
+        }
+    };
+    same_key(&settings.silver, &table, &wanted.key)?;
+    let key_schema = Arc::new(key_schema(&bronze::plain_schema(&table.arrow_schema()), &wanted.key)?);
+    let extractor = Arc::new(key_extractor(&key_schema)?);
+    let stored = table.checkpoint()?.unwrap_or_default();
+    let index = SharedIndex::in_memory(&extractor);
+    Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index })
+}
+
+/// A table merged by one key cannot go on by another.
+fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(), LaneError> {
+    let mut stored: Vec<String> =
+        table.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect();
+    let mut wanted = key.to_vec();
+    stored.sort_unstable();
+    wanted.sort_unstable();
+    if stored == wanted {
+        return Ok(());
+    }
+    Err(LaneError::Settings(format!(
+        "{ident} is merged by ({}), and the configuration says `key = [{}]`: correct `key`, or remove the table so that \
+         it is made anew",
+        stored.join(", "),
+        wanted.join(", ")
+    )))
+}
+
+fn key_extractor(key_schema: &Schema) -> Result<KeyExtractor, LaneError> {
+    let types: Vec<DataType> = key_schema.fields().iter().map(|field| field.data_type().clone()).collect();
+    Ok(KeyExtractor::new(&types)?)
+}
+
+fn key_schema(schema: &Schema, key: &[String]) -> Result<Schema, LaneError> {
+    let places = key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<usize>, _>>()?;
+    Ok(schema.project(&places)?)
+}
+
+/// Makes the dead-letter table of a lane.
+pub async fn create_rejects(context: &LaneContext) -> Result<LakeTable, LaneError> {
+    let spec = TableSpec {
+        columns: rejects::columns(),
+        identifier: Vec::new(),
+        partition: Vec::new(),
+        format_version: context.settings.format_version,
+        properties: BTreeMap::new(),
+    };
+    Ok(context.lake().create(&context.settings.rejects, &spec, Role::Rejects).await?)
+}
+
+/// What the schemas of both layers have to become before a batch fits, in the same commits as its rows.
+#[derive(Debug, Default)]
+pub struct SchemaChanges {
+    /// Of Bronze.
+    pub bronze: SchemaChange,
+    /// Of Silver.
+    pub silver: SchemaChange,
+}
+
+impl Tables {
+    /// What has been consumed of the source.
+    pub fn position(&self) -> &Position {
+        &self.bronze.stored.position
+    }
+
+    /// Takes on the columns that new data brings, under Bronze's names.
+    pub fn follow(&mut self, context: &LaneContext, incoming: &[Column]) -> Result<SchemaChanges, LaneError> {
+        let own: Vec<Column> =
+            incoming.iter().filter(|column| !column.name.starts_with(bronze::BEFORE_PREFIX)).cloned().collect();
+        let schema = self.schema.changed(&self.schema.change_for(&own)?);
+        check(&schema)?;
+        let before = incoming.iter().filter(|column| column.name.starts_with(bronze::BEFORE_PREFIX));
+        let wanted: Vec<Column> = schema.columns.iter().chain(before).cloned().collect();
+        let log = TableSchema { columns: log_columns(&self.bronze.table), key: Vec::new() };
+        let bronze = log.change_for(&wanted)?;
+        let silver = match &self.silver {
+            Some(silver) => silver.change_for(context, &schema)?,
+            None => SchemaChange::default(),
+        };
+        self.schema = schema;
+        Ok(SchemaChanges { bronze, silver })
+    }
+}
+
+impl Silver {
+    /// What this table's schema has to become for a source table of `source`.
+    ///
+    /// Promoting a column of a key of several columns changes how keys compare; the index is then built anew.
+    pub fn change_for(&self, context: &LaneContext, source: &TableSchema) -> Result<SchemaChange, LaneError> {
+        let columns = self.table.columns();
+        let columns = columns.iter().map(|column| Column::new(&column.name, column.column_type)).collect();
+        let stored = TableSchema { columns, key: self.key.clone() };
+        Ok(stored.change_for(&context.transform.output(source)?.columns)?)
+    }
+
+    /// Compares keys in the types that they have once `change` is made; the index is empty after this.
+    pub fn rekey(&mut self, change: &SchemaChange) -> Result<(), LaneError> {
+        let schema = self.row_schema(change)?;
+        self.key_schema = Arc::new(key_schema(&schema, &self.key)?);
+        self.extractor = Arc::new(key_extractor(&self.key_schema)?);
+        self.index = SharedIndex::in_memory(&self.extractor);
+        Ok(())
+    }
+
+    /// Silver's columns as rows are brought into before they are merged, once `change` is made.
+    pub fn row_schema(&self, change: &SchemaChange) -> Result<SchemaRef, LaneError> {
+        let schema = self.table.arrow_schema_after(change)?;
+        Ok(bronze::plain_schema(&schema))
+    }
+
+    /// The key columns of `rows`, in key order and in the types in which Silver compares them; null where absent.
+    pub fn key_columns(&self, rows: &RecordBatch) -> Result<Vec<ArrayRef>, LaneError> {
+        Ok(conform(rows, &self.key_schema)?.columns().to_vec())
+    }
+}
+
+/// Bronze's columns that follow the source: its own and their before images.
+fn log_columns(table: &LakeTable) -> Vec<Column> {
+    let own = table.columns().into_iter().filter(|column| !bronze::is_meta(&column.name));
+    own.map(|column| Column::new(column.name, column.column_type)).collect()
+}

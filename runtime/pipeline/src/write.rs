@@ -1,0 +1,361 @@
+//! Writes one batch: dead letters, then Bronze, then Silver, each in one atomic commit that carries the position.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Column, Position, Reject, SchemaChange, SourceTimes};
+use sluice_index::Location;
+use sluice_lake::{Encoded, FileId, LakeError, LakeTable, Outcome, TableChange, WrittenFile};
+use sluice_platform::failpoint;
+use uuid::Uuid;
+
+use crate::error::LaneError;
+use crate::lane::LaneContext;
+use crate::merge::{Fold, MergePart, MergePlan};
+use crate::tables::{self, Bronze, SchemaChanges, Silver, Tables};
+use crate::{bronze, index_build, late, rejects};
+
+/// What a committed batch did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Done {
+    /// Changes by operation, and dead letters.
+    pub counts: ChangeCounts,
+    /// Their commit times at the source.
+    pub source_times: Option<SourceTimes>,
+    /// Deletes of keys that Silver did not hold.
+    pub deletes_without_row: u64,
+    /// Updates of keys that Silver did not hold.
+    pub updates_without_row: u64,
+}
+
+/// Stores `batches`, which end at `position`. `late`: they happened before changes that are already stored.
+pub async fn write(
+    context: &LaneContext,
+    tables: &mut Tables,
+    mut batches: Vec<ChangeBatch>,
+    position: Position,
+    late: bool,
+) -> Result<Done, LaneError> {
+    let changes = tables.follow(context, &incoming(&batches)?)?;
+    if let Some(silver) = &mut tables.silver {
+        index_build::follow_key(context, silver, &changes.silver).await?;
+    }
+    let mut shaped_rejects: Vec<Reject> = Vec::new();
+    let parts = shape(context, tables, &changes.silver, &batches, &mut shaped_rejects)?;
+    if let Some(last) = batches.last_mut() {
+        last.rejects.append(&mut shaped_rejects);
+    }
+    let batches = Arc::new(batches);
+    let done = count(&batches);
+    let next = next_checkpoint(context, tables, &position, &done)?;
+
+    let mut fold = match &tables.silver {
+        Some(silver) => Some(fold(context, silver, parts).await?),
+        None => None,
+    };
+    if let (true, Some(fold), Some(silver), Some(batch)) = (late, &mut fold, &tables.silver, batches.first()) {
+        late::supersede(&tables.bronze.table, silver, &batch.origin.order, fold).await?;
+    }
+    let (log, merged) = encode(context, tables, &changes, &batches, fold).await?;
+    commit_rejects(context, tables, &batches, &next).await?;
+    commit_bronze(&mut tables.bronze, log, changes.bronze, &next).await?;
+    failpoint::hit("between-bronze-and-silver");
+    let mut done = done;
+    if let (Some(silver), Some(merged)) = (&mut tables.silver, merged)
+        && next.next_sequence > silver.stored.next_sequence
+    {
+        done.deletes_without_row = merged.plan.deletes_without_row;
+        done.updates_without_row = merged.plan.updates_without_row;
+        let stored = Checkpoint { bronze_snapshot: tables.bronze.table.snapshot_id(), ..next };
+        commit_silver(context, silver, merged, changes.silver, stored).await?;
+    }
+    Ok(done)
+}
+
+/// All columns that the batches bring, under Bronze's names, each in its widest type.
+fn incoming(batches: &[ChangeBatch]) -> Result<Vec<Column>, LaneError> {
+    let mut all = sluice_change::TableSchema::default();
+    for batch in batches {
+        let columns = bronze::incoming_columns(batch)?;
+        let change = all.change_for(&columns)?;
+        all = all.changed(&change);
+    }
+    Ok(all.columns)
+}
+
+/// The rows that Silver merges, after the transform, in Silver's schema.
+fn shape(
+    context: &LaneContext,
+    tables: &Tables,
+    change: &SchemaChange,
+    batches: &[ChangeBatch],
+    rejected: &mut Vec<Reject>,
+) -> Result<Vec<MergePart>, LaneError> {
+    let Some(silver) = &tables.silver else { return Ok(Vec::new()) };
+    let schema = silver.row_schema(change)?;
+    let first = tables.bronze.stored.next_sequence;
+    // Silver can be ahead only after Bronze was rolled back by hand; it has these rows already.
+    let mut ahead = silver.stored.next_sequence.saturating_sub(first);
+    let mut parts = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let skip = ahead.min(batch.len() as u64) as usize;
+        ahead -= skip as u64;
+        let shaped = context.transform.shape(batch)?;
+        rejected.extend(shaped.rejects);
+        let rows = shaped.rows.slice(skip, batch.len() - skip);
+        let rows = sluice_change::conform(&rows, &schema)?;
+        let before = match &batch.before {
+            Some(before) => Some(silver.key_columns(&before.slice(skip, batch.len() - skip))?),
+            None => None,
+        };
+        parts.push(MergePart { rows, ops: batch.ops[skip..].to_vec(), before });
+    }
+    Ok(parts)
+}
+
+fn count(batches: &[ChangeBatch]) -> Done {
+    let mut done = Done::default();
+    for batch in batches {
+        done.counts.add_ops(&batch.ops);
+        done.counts.rejected += batch.rejects.len() as u64;
+        let times = batch.commit_times.as_ref().and_then(|times| {
+            let oldest_us = times.iter().flatten().min()?;
+            Some(SourceTimes { oldest_us, newest_us: times.iter().flatten().max()? })
+        });
+        done.source_times = match (done.source_times, times) {
+            (Some(all), Some(times)) => Some(all.union(times)),
+            (all, times) => all.or(times),
+        };
+    }
+    done
+}
+
+fn next_checkpoint(
+    context: &LaneContext,
+    tables: &Tables,
+    position: &Position,
+    done: &Done,
+) -> Result<Checkpoint, LaneError> {
+    let stored = &tables.bronze.stored;
+    Ok(Checkpoint {
+        position: position.clone(),
+        next_sequence: stored.next_sequence + done.counts.changes(),
+        commit_id: work_id(&tables.bronze.table, &stored.position, position)?,
+        writer: context.writer.clone(),
+        epoch: epoch(context, stored),
+        transform: context.transform.digest().map(str::to_owned),
+        bronze_snapshot: None,
+        counts: done.counts,
+        source_times: done.source_times,
+    })
+}
+
+/// Counts up when a process takes a table over.
+pub fn epoch(context: &LaneContext, stored: &Checkpoint) -> u64 {
+    stored.epoch + u64::from(stored.writer != context.writer)
+}
+
+/// Names a piece of work: the same table, start and end give the same name.
+fn work_id(table: &LakeTable, from: &Position, to: &Position) -> Result<String, LaneError> {
+    let mut work = from.to_bytes()?;
+    work.extend(to.to_bytes()?);
+    Ok(Uuid::new_v5(&table.uuid(), &work).to_string())
+}
+
+/// The checkpoint that a commit expects to find, where the table has one.
+pub fn expected(stored: &Checkpoint) -> Option<Checkpoint> {
+    (!stored.commit_id.is_empty()).then(|| stored.clone())
+}
+
+/// Folds parts on the processor pool.
+pub async fn fold(context: &LaneContext, silver: &Silver, parts: Vec<MergePart>) -> Result<Fold, LaneError> {
+    let (extractor, key) = (Arc::clone(&silver.extractor), silver.key.clone());
+    Ok(context.services.cpu.run(move || Fold::new(&extractor, &key, parts)).await?)
+}
+
+/// What is to be stored for Silver.
+#[derive(Debug)]
+pub struct Merged {
+    /// The decision.
+    pub plan: MergePlan,
+    files: Vec<Encoded>,
+}
+
+/// Plans the merge and encodes both layers, side by side.
+async fn encode(
+    context: &LaneContext,
+    tables: &Tables,
+    changes: &SchemaChanges,
+    batches: &Arc<Vec<ChangeBatch>>,
+    fold: Option<Fold>,
+) -> Result<(Vec<Encoded>, Option<Merged>), LaneError> {
+    let encoder = tables.bronze.table.encoder_after(&changes.bronze)?;
+    let schema = tables.bronze.table.arrow_schema_after(&changes.bronze)?;
+    let first = tables.bronze.stored.next_sequence;
+    let ingested_us = context.services.clock.now_us();
+    let batches = Arc::clone(batches);
+    let log = move || -> Result<Vec<Encoded>, LaneError> {
+        let mut next = first;
+        let mut rows = Vec::with_capacity(batches.len());
+        for batch in batches.iter().filter(|batch| !batch.is_empty()) {
+            rows.push(bronze::rows(batch, next, ingested_us, &schema)?);
+            next += batch.len() as u64;
+        }
+        Ok(if rows.is_empty() { Vec::new() } else { encoder.encode(&rows)? })
+    };
+    let merge = tables.silver.as_ref().zip(fold).map(|(silver, fold)| merge_job(silver, &changes.silver, fold));
+    let merge = merge.transpose()?;
+    let (log, merged) = context.services.cpu.run(move || rayon::join(log, || merge.map(|merge| merge()))).await;
+    Ok((log?, merged.transpose()?))
+}
+
+fn merge_job(
+    silver: &Silver,
+    change: &SchemaChange,
+    fold: Fold,
+) -> Result<impl FnOnce() -> Result<Merged, LaneError> + Send + use<>, LaneError> {
+    let (encoder, index) = (silver.table.encoder_after(change)?, silver.index.clone());
+    Ok(move || {
+        let plan = fold.plan(index.lock().as_ref())?;
+        let rows: Vec<RecordBatch> = plan.rows.iter().filter(|rows| rows.num_rows() > 0).cloned().collect();
+        let files = if rows.is_empty() { Vec::new() } else { encoder.encode(&rows)? };
+        Ok(Merged { plan, files })
+    })
+}
+
+/// Plans and encodes Silver alone, for changes that Bronze already holds.
+pub async fn merge(
+    context: &LaneContext,
+    silver: &Silver,
+    change: &SchemaChange,
+    fold: Fold,
+) -> Result<Merged, LaneError> {
+    context.services.cpu.run(merge_job(silver, change, fold)?).await
+}
+
+async fn commit_rejects(
+    context: &LaneContext,
+    tables: &mut Tables,
+    batches: &[ChangeBatch],
+    next: &Checkpoint,
+) -> Result<(), LaneError> {
+    if batches.iter().all(|batch| batch.rejects.is_empty()) {
+        return Ok(());
+    }
+    failpoint::hit("rejects.before-files");
+    let mut table = match tables.rejects.take() {
+        Some(table) => table,
+        None => tables::create_rejects(context).await?,
+    };
+    let stored = table.checkpoint()?;
+    let all = batches.iter().flat_map(|batch| &batch.rejects);
+    let new = rejects::not_covered(all, stored.as_ref().map(|stored| &stored.position));
+    if !new.is_empty() {
+        let rows = rejects::rows(&new, context.services.clock.now_us(), &table)?;
+        let files = table.write(vec![rows]).await?;
+        let expected = stored.clone();
+        let epoch = stored.map_or(1, |stored| epoch(context, &stored));
+        let counts = ChangeCounts { rejected: new.len() as u64, ..ChangeCounts::default() };
+        let checkpoint = Checkpoint { epoch, counts, next_sequence: 0, ..next.clone() };
+        land(&mut table, TableChange { files, checkpoint, expected, ..TableChange::default() }).await?;
+    }
+    tables.rejects = Some(table);
+    Ok(())
+}
+
+async fn commit_bronze(
+    bronze: &mut Bronze,
+    log: Vec<Encoded>,
+    schema: SchemaChange,
+    next: &Checkpoint,
+) -> Result<(), LaneError> {
+    failpoint::hit("bronze.before-files");
+    let files = bronze.table.store(log).await?;
+    let change = TableChange {
+        files,
+        schema,
+        checkpoint: next.clone(),
+        expected: expected(&bronze.stored),
+        ..TableChange::default()
+    };
+    land(&mut bronze.table, change).await?;
+    bronze.stored = next.clone();
+    Ok(())
+}
+
+/// Stores and commits what was merged, then lets the index follow.
+pub async fn commit_silver(
+    context: &LaneContext,
+    silver: &mut Silver,
+    merged: Merged,
+    schema: SchemaChange,
+    next: Checkpoint,
+) -> Result<(), LaneError> {
+    failpoint::hit("silver.before-files");
+    let files = silver.table.store(merged.files).await?;
+    let placed = placed(&files);
+    let plan = merged.plan;
+    let change = TableChange {
+        files,
+        deletes: plan.deletes.iter().map(|(file, positions)| (FileId(*file), positions.clone())).collect(),
+        replace_all: plan.truncated,
+        checkpoint: next.clone(),
+        expected: expected(&silver.stored),
+        schema,
+    };
+    let snapshot = land(&mut silver.table, change).await?;
+    silver.stored = next;
+    if silver.table.foreign().changed {
+        // It landed on top of, or below, what another writer did; the index does not know that.
+        return Err(LaneError::Moved(silver.table.ident().to_string()));
+    }
+    failpoint::hit("index.before-apply");
+    let index = silver.index.clone();
+    context
+        .services
+        .cpu
+        .run(move || {
+            let mut index = index.lock();
+            if plan.truncated {
+                index.clear();
+            }
+            index.apply(plan.keys(), &plan.locations(&placed), Some(snapshot))
+        })
+        .await?;
+    Ok(())
+}
+
+/// Where each added row lies, by its place among the rows that were encoded.
+fn placed(files: &[WrittenFile]) -> Vec<Location> {
+    let total: u64 = files.iter().map(|file| file.records).sum();
+    let mut placed = vec![Location::ABSENT; total as usize];
+    let mut next = 0;
+    for file in files {
+        for position in 0..file.records as u32 {
+            let row = match &file.rows {
+                Some(rows) => rows[position as usize] as usize,
+                None => next + position as usize,
+            };
+            placed[row] = Location::new(file.id.0, position);
+        }
+        next += file.records as usize;
+    }
+    placed
+}
+
+/// Commits, and turns the outcomes that end this session into errors.
+async fn land(table: &mut LakeTable, change: TableChange) -> Result<i64, LaneError> {
+    let files = change.files.clone();
+    let error = match table.commit(change).await {
+        Ok(Outcome::Landed { snapshot_id }) => return Ok(snapshot_id),
+        // Whether it landed is not known: the files may be the table's.
+        Err(error @ LakeError::Unresolved { .. }) => return Err(error.into()),
+        Err(error) => error.into(),
+        Ok(Outcome::Fenced { by, detail }) => {
+            LaneError::Fenced(format!("{} was taken over by {by}: {detail}", table.ident()))
+        }
+        Ok(Outcome::Moved) => LaneError::Moved(table.ident().to_string()),
+    };
+    table.discard(files).await;
+    Err(error)
+}
