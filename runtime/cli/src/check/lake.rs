@@ -1,0 +1,94 @@
+use bytes::Bytes;
+use sluice_change::Column;
+use sluice_lake::{Lake, LakeTable, Role};
+use sluice_pipeline::{LaneSettings, explain};
+use sluice_platform::{LocalStorage, Storage};
+
+use super::report::{LakeTableCheck, TableCheck};
+use crate::status::version_number;
+
+/// The file that shows whether the warehouse can be written to; it is removed at once.
+const PROBE: &str = ".sluice-check";
+
+/// Why nothing can be written to the warehouse, if so. A folder that is not there yet is not made for it.
+pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option<String> {
+    let wanted = LocalStorage::path(warehouse);
+    let nearest = wanted.ancestors().find(|folder| folder.exists())?;
+    let probe = format!("{}/{PROBE}", LocalStorage::location(nearest).trim_end_matches('/'));
+    let written = storage.write(&probe, Bytes::new()).await;
+    let removed = storage.delete(&probe).await;
+    let error = written.err().or(removed.err())?;
+    Some(format!("the warehouse cannot be written to (`lake.warehouse`): {}", explain(&error)))
+}
+
+/// What the lake holds of a table: notes go to `check`, the source's own columns come back.
+pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableCheck) -> Vec<Column> {
+    let mut stored = Vec::new();
+    for (layer, ident, role) in [
+        ("Bronze", &lane.bronze, Role::Bronze),
+        // Only what its metadata says is wanted, so its files need not be loaded.
+        ("Silver", &lane.silver, Role::Bronze),
+        ("dead letters", &lane.rejects, Role::Rejects),
+    ] {
+        match lake.open(ident, role).await {
+            Ok(None) => {}
+            Ok(Some(table)) => {
+                if layer == "Silver" {
+                    stored = table.columns().iter().map(|c| Column::new(&c.name, c.column_type)).collect();
+                    compare_key(&table, check);
+                }
+                compare(layer, &table, lane, check);
+            }
+            Err(error) => check.fail(explain(&error)),
+        }
+    }
+    stored
+}
+
+/// A merged table knows its key; the configuration may be silent about it and may not differ.
+fn compare_key(silver: &LakeTable, check: &mut TableCheck) {
+    let mut stored: Vec<String> =
+        silver.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect();
+    if check.key.is_empty() {
+        check.key = stored;
+        return;
+    }
+    let mut wanted = check.key.clone();
+    stored.sort_unstable();
+    wanted.sort_unstable();
+    if stored != wanted {
+        check.fail(format!(
+            "its Silver is merged by ({}) and the configuration says `key = [{}]`: correct `key`, or remove the table \
+             so that it is made anew",
+            stored.join(", "),
+            wanted.join(", ")
+        ));
+    }
+}
+
+fn compare(layer: &'static str, table: &LakeTable, lane: &LaneSettings, check: &mut TableCheck) {
+    let position = match table.checkpoint() {
+        Ok(checkpoint) => checkpoint.map(|checkpoint| checkpoint.position.to_string()),
+        Err(error) => {
+            check.fail(explain(&error));
+            None
+        }
+    };
+    let (there, wanted) = (table.format_version(), lane.format_version);
+    if there != wanted {
+        check.warn(format!(
+            "its {layer} has Iceberg format v{} and the configuration says v{}: it stays as it is",
+            version_number(there),
+            version_number(wanted)
+        ));
+    }
+    let partition = match layer {
+        "Bronze" => Some(&lane.bronze_partition),
+        "Silver" => Some(&lane.silver_partition),
+        _ => None,
+    };
+    if partition.is_some_and(|wanted| *wanted != table.partition()) {
+        check.warn(format!("its {layer} is partitioned otherwise than configured: it stays as it is"));
+    }
+    check.lake.push(LakeTableCheck { layer, name: table.ident().to_string(), rows: table.rows(), position });
+}

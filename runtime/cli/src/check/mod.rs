@@ -1,0 +1,102 @@
+//! `sluice check`: all that can be known before running.
+
+mod lake;
+mod report;
+mod source;
+
+use std::collections::BTreeSet;
+
+use sluice_lake::Lake;
+use sluice_pipeline::{LaneSettings, explain};
+use sluice_source::Source;
+
+use crate::args::ReportArguments;
+use crate::config::{Config, ConfigError};
+use crate::exit::Exit;
+use crate::services::{Machine, StartError};
+use crate::terminal::Terminal;
+use report::{CheckReport, TableCheck};
+
+/// Checks and reports.
+pub(crate) async fn command(arguments: &ReportArguments, terminal: &Terminal) -> Result<Exit, StartError> {
+    let config = match Config::load(&arguments.config.config) {
+        Ok(config) => config,
+        Err(error) if arguments.json => {
+            terminal.say_json(&wrong_configuration(&error));
+            return Ok(Exit::Configuration);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let report = examine(&config).await?.settle();
+    if arguments.json {
+        terminal.say_json(&report);
+    } else {
+        terminal.say(&report.render());
+    }
+    Ok(report.exit())
+}
+
+fn wrong_configuration(error: &ConfigError) -> serde_json::Value {
+    let problems = match error {
+        ConfigError::Unreadable { .. } => vec![serde_json::json!({ "message": explain(error) })],
+        ConfigError::Wrong { problems, .. } => problems
+            .iter()
+            .map(|problem| {
+                let (line, column) = problem.place.unzip();
+                serde_json::json!({ "line": line, "column": column, "message": problem.message })
+            })
+            .collect(),
+    };
+    serde_json::json!({ "ready": false, "configuration_errors": problems })
+}
+
+async fn examine(config: &Config) -> Result<CheckReport, StartError> {
+    let machine = Machine::new(config)?;
+    let mut report = CheckReport::new(config);
+    let found = match machine.source(config, &[]).tables().await {
+        Ok(found) => Some(found),
+        Err(error) => {
+            report.errors.push(explain(&error));
+            None
+        }
+    };
+    let lanes = config.lanes(found.as_deref().unwrap_or(&[]))?;
+    report.errors.extend(lake::unwritable(machine.storage.as_ref(), &config.warehouse).await);
+    let lake = match machine.existing_lake(config) {
+        Ok(lake) => lake,
+        Err(error) => {
+            report.errors.push(explain(&error));
+            None
+        }
+    };
+    if let Some(found) = &found {
+        let taken: BTreeSet<_> = lanes.iter().map(|lane| &lane.table).collect();
+        report.not_taken = found.iter().filter(|table| !taken.contains(table)).map(ToString::to_string).collect();
+        report.tables_in_source = found.len();
+    }
+    let source = machine.source(config, &lanes);
+    for lane in &lanes {
+        let here = found.as_ref().map(|found| found.contains(&lane.table));
+        report.tables.push(examine_table(config, lane, here, &source, lake.as_ref()).await);
+    }
+    Ok(report)
+}
+
+async fn examine_table(
+    config: &Config,
+    lane: &LaneSettings,
+    in_source: Option<bool>,
+    source: &dyn Source,
+    lake: Option<&Lake>,
+) -> TableCheck {
+    let mut check = TableCheck::new(lane);
+    let stored = match lake {
+        Some(lake) => lake::examine(lake, lane, &mut check).await,
+        None => Vec::new(),
+    };
+    if in_source.is_some() {
+        source::examine(lane, in_source == Some(true), source, &stored, &mut check).await;
+    }
+    check.settle_key(lane, config.files_of(Some(&lane.table)).before_image_prefix.is_some());
+    check
+}

@@ -1,0 +1,271 @@
+use std::path::Path;
+use std::time::Duration;
+
+use sluice_change::TableName;
+use sluice_lake::FormatVersion;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    let environment = |name: &str| (name == "LAKE").then(|| "/lake".to_owned());
+    Config::parse(Path::new("sluice.toml"), Path::new("/etc/sluice"), text.to_owned(), &environment)
+}
+
+/// The faults of a configuration, as a person reads them.
+fn faults(text: &str) -> Vec<String> {
+    parse(text).unwrap_err().to_string().lines().map(str::to_owned).collect()
+}
+
+const SMALLEST: &str = "source.location = 'dms'\nlake.warehouse = '${LAKE}'\n";
+
+fn with(more: &str) -> String {
+    format!("{SMALLEST}{more}")
+}
+
+#[test]
+fn the_smallest_configuration_is_three_lines() {
+    let config = parse(&with("tables.'public.orders' = { key = ['id'] }")).unwrap();
+    assert_eq!(config.source_location, "file:///etc/sluice/dms");
+    assert_eq!(config.warehouse, "file:///lake");
+    assert_eq!(config.catalog_path, Path::new("/lake/catalog.db"));
+    assert_eq!(config.catalog_name, "sluice");
+    assert_eq!(config.process, ProcessSettings::default());
+    let lanes = config.lanes(&[]).unwrap();
+    assert_eq!(lanes.len(), 1);
+    let lane = &lanes[0];
+    assert_eq!(lane.bronze.to_string(), "bronze.public_orders");
+    assert_eq!(lane.silver.to_string(), "silver.public_orders");
+    assert_eq!(lane.rejects.to_string(), "dead_letters.public_orders");
+    assert_eq!(lane.bronze_partition[0].to_string(), "day(_commit_ts)");
+    assert_eq!(lane.format_version, FormatVersion::V3);
+    assert!(!lane.guess_types);
+}
+
+#[test]
+fn a_table_overrides_the_defaults_key_by_key() {
+    let config = parse(&with(
+        "[defaults]\nformat_version = 2\nbatch = { max_rows = 10, max_wait = '3s' }\nsilver = 'gold.{table}'\n\
+         [tables.'a.x']\nbatch.max_rows = 20\ncolumns = ['id long', 'price decimal(12,2)']\nkey = ['id']\n\
+         [tables.'a.y']\nsilver = 'other.y'\nformat_version = 3\n",
+    ))
+    .unwrap();
+    let lanes = config.lanes(&[]).unwrap();
+    assert_eq!((lanes[0].batch.max_rows, lanes[0].batch.max_wait), (20, Duration::from_secs(3)));
+    assert_eq!((lanes[1].batch.max_rows, lanes[1].format_version), (10, FormatVersion::V3));
+    assert_eq!(lanes[0].silver.to_string(), "gold.x");
+    assert_eq!(lanes[1].silver.to_string(), "other.y");
+    assert_eq!(lanes[0].declared.columns.len(), 2);
+}
+
+#[test]
+fn files_of_a_table_are_described_by_the_table_then_the_defaults_then_the_source() {
+    let config = parse(
+        "source = { location = 'dms', timestamp_column = 'ts', before_image_prefix = 'BI_', csv = { null = ['NULL'], header = true } }\n\
+         lake.warehouse = 'lake'\n[tables.'a.x']\ntimestamp_column = ''\ncsv.header = false\n[tables.'a.y']\n",
+    )
+    .unwrap();
+    let of = |name: &str| config.files_of(Some(&name.parse().unwrap()));
+    assert_eq!(of("a.x").timestamp_column, None);
+    assert_eq!(of("a.y").timestamp_column.as_deref(), Some("ts"));
+    assert_eq!(of("a.x").before_image_prefix.as_deref(), Some("BI_"));
+    assert_eq!((of("a.x").csv.header, of("a.y").csv.header), (Some(Presence::Absent), Some(Presence::Present)));
+    assert_eq!(of("a.x").csv.null, Some(vec!["NULL".to_owned()]));
+}
+
+#[test]
+fn unknown_keys_are_refused_with_a_suggestion_and_their_place() {
+    let text = with("[proces]\nmemory = '1GiB'\n[tables.'a.x']\nkeys = ['id']\nbatch = { max_row = 1 }\nzzz = 1\n");
+    let found = faults(&text);
+    assert_eq!(found[0], "sluice.toml:3:2: unknown key `proces`; did you mean `process`?");
+    assert_eq!(found[1], "sluice.toml:6:1: unknown key `keys` in [tables.\"a.x\"]; did you mean `key`?");
+    assert_eq!(found[2], "sluice.toml:7:11: unknown key `max_row` in [tables.\"a.x\".batch]; did you mean `max_rows`?");
+    assert!(found[3].starts_with("sluice.toml:8:1: unknown key `zzz` in [tables.\"a.x\"]; known here: key, columns,"));
+}
+
+#[test]
+fn wrong_types_point_at_the_value() {
+    let found = faults(&with(
+        "process.memory = 5\nprocess.cpu_threads = 'many'\ntables.'a.x' = { key = 'id', infer_types = 1, csv.header = 'yes' }\n",
+    ));
+    assert_eq!(
+        found,
+        [
+            "sluice.toml:3:18: `process.memory` must be a string, not an integer",
+            "sluice.toml:4:23: `process.cpu_threads` must be an integer, not a string",
+            "sluice.toml:5:24: `tables.\"a.x\".key` must be an array, not a string",
+            "sluice.toml:5:44: `tables.\"a.x\".infer_types` must be true or false, not an integer",
+            "sluice.toml:5:60: `tables.\"a.x\".csv.header` must be true, false or \"auto\", not a string",
+        ]
+    );
+}
+
+#[test]
+fn values_that_cannot_be_read_say_how_to_write_them() {
+    let found = faults(&with(
+        "process = { memory = '1 cup', poll_interval = 'soon' }\n\
+         tables.'a.x' = { columns = ['id bigint', 'n'], csv.delimiter = '||', format_version = 1 }\n",
+    ));
+    assert_eq!(
+        found[..2],
+        [
+            "sluice.toml:3:22: `process.memory`: `1 cup` is not a size: write it as \"256MiB\", \"64MB\" or \"4096\"",
+            "sluice.toml:3:47: `process.poll_interval`: `soon` is not a duration: write it as \"500ms\", \"20s\", \"5m\" or \"1h30m\"",
+        ]
+    );
+    assert!(
+        found[2].starts_with("sluice.toml:4:29: `tables.\"a.x\".columns`: column `id`: `bigint` is not a column type")
+    );
+    assert!(found[2].ends_with("did you mean `long`?"));
+    assert!(found[3].contains("`n` is not a column"));
+    assert!(found[4].contains("`||` cannot be used: give one ASCII character"));
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    assert_eq!(
+        faults("[source]\n"),
+        [
+            "sluice.toml:1:1: `source.location` is missing: give the folder that DMS writes to",
+            "sluice.toml:1:1: `lake.warehouse` is missing: give the folder in which the tables are to live",
+            "sluice.toml:1:1: no table is configured: add [tables.\"schema.table\"], or set `source.tables = \"all\"`",
+        ]
+    );
+}
+
+#[test]
+fn keys_must_be_among_the_columns_and_named_once() {
+    let found = faults(&with(
+        "[tables.'a.x']\nkey = ['order_no', 'order_no']\ncolumns = ['order_nr long', 'b int', 'b int']\n[tables.'a.y']\nkey = ['id', 'id']\n",
+    ));
+    assert_eq!(
+        found,
+        [
+            "sluice.toml:4:7: table `a.x`: key column `order_no` is named twice",
+            "sluice.toml:4:7: table `a.x`: key column `order_no` is not among its columns; did you mean `order_nr`?",
+            "sluice.toml:5:11: table `a.x`: column `b` is declared twice",
+            "sluice.toml:7:7: table `a.y`: key column `id` is named twice",
+        ]
+    );
+}
+
+#[test]
+fn two_tables_cannot_write_to_one_lake_table() {
+    let found = faults(&with("[tables.'a.b_c']\n[tables.'a_b.c']\n[tables.'a.z']\nsilver = 'bronze.a_z'\n"));
+    assert_eq!(found.len(), 4);
+    assert!(found[0].starts_with(
+        "sluice.toml:4:9: table `a_b.c`: its Bronze would go to `bronze.a_b_c`, which is the Bronze of `a.b_c` already"
+    ));
+    assert!(found[3].contains("its Silver would go to `bronze.a_z`, which is the Bronze of `a.z` already"));
+}
+
+#[test]
+fn names_and_partitions_are_checked() {
+    let found = faults(&with(
+        "[tables.'a.x']\nbronze = 'bronze.{db}'\nsilver = 'plain'\nbronze_partition = ['week(_commit_ts)']\n\
+         columns = ['id int']\nsilver_partition = ['country']\n[tables.a]\nx.key = ['id']\n",
+    ));
+    assert!(found[0].contains("[tables.\"public.orders\"]"), "{found:?}");
+    let found = faults(&with(
+        "[tables.'a.x']\nbronze = 'bronze.{db}'\nsilver = 'plain'\nbronze_partition = ['week(_commit_ts)']\n\
+         columns = ['id int']\nsilver_partition = ['country']\nformat_version = 4\n",
+    ));
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert!(found[0].contains("a name template knows `{schema}` and `{table}` only"));
+    assert!(found[1].contains("`plain` is not a lake table"));
+    assert!(found[2].contains("`week(_commit_ts)` is not a partition field"));
+    assert!(found[3].contains("there is no column `country`"));
+    assert!(found[4].contains("format version 4: use 2 or 3"));
+}
+
+#[test]
+fn limits_that_stop_everything_are_refused() {
+    let found = faults(&with("process = { memory = '1MiB', poll_interval = '0' }\ntables.'a.x' = {}\n"));
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = faults(&with(
+        "process.memory = '32MiB'\n[tables.'a.x']\nbatch = { max_rows = 0, max_bytes = '64MiB' }\n\
+         retry = { max_attempts = 0, first_wait = '2m' }\n",
+    ));
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
+fn the_environment_is_taken_in_and_a_missing_variable_named() {
+    assert_eq!(
+        faults(&with("tables.'a.x' = { bronze = '${NOWHERE}.x', silver = '${NOWHERE:-silver}.x' }"))[0],
+        "sluice.toml:3:27: `tables.\"a.x\".bronze`: the environment variable `NOWHERE` is not set; set it, or write \
+         `${NOWHERE:-otherwise}`"
+    );
+    let config = parse(&with("tables.'a.x' = { timestamp_column = '$${x}', silver = '${NOWHERE:-gold}.x' }")).unwrap();
+    assert_eq!(config.files_of(Some(&"a.x".parse().unwrap())).timestamp_column.as_deref(), Some("${x}"));
+    assert_eq!(config.lanes(&[]).unwrap()[0].silver.to_string(), "gold.x");
+}
+
+#[test]
+fn broken_toml_is_reported_with_its_place() {
+    let found = faults("[source\nlocation = 'x'\n");
+    assert!(found[0].starts_with("sluice.toml:1:"), "{found:?}");
+    assert!(faults(&with("a = 1\na = 2\n"))[0].contains("duplicate key"));
+}
+
+#[test]
+fn all_tables_are_taken_when_asked_for() {
+    let found: Vec<TableName> = vec!["a.x".parse().unwrap(), "a.y".parse().unwrap()];
+    let only = parse(&with("tables.'a.x' = { key = ['id'] }")).unwrap();
+    assert_eq!(only.lanes(&found).unwrap().len(), 1);
+    let all = parse(&with("source.tables = 'all'\ntables.'a.x' = { key = ['id'] }")).unwrap();
+    let lanes = all.lanes(&found).unwrap();
+    assert_eq!(lanes.len(), 2);
+    assert!(lanes[1].declared.key.is_empty());
+}
+
+#[test]
+fn small_memory_makes_small_batches() {
+    let config = parse(&with("process.memory = '32MiB'\ntables.'a.x' = {}")).unwrap();
+    assert_eq!(config.lanes(&[]).unwrap()[0].batch.max_bytes, 16 << 20);
+}
+
+#[test]
+fn a_file_that_is_not_there_says_what_to_do() {
+    let error = Config::load(Path::new("/nowhere/sluice.toml")).unwrap_err();
+    assert!(error.to_string().contains("--config"));
+}
+
+#[test]
+fn the_committed_json_schema_is_current() {
+    let committed: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../docs/sluice.schema.json")).unwrap();
+    assert!(committed == json_schema(), "write it anew: cargo run -- schema > docs/sluice.schema.json");
+}
+
+/// The names of all keys, at any depth of the schema.
+fn keys(schema: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match schema {
+        serde_json::Value::Object(object) => {
+            if let Some(serde_json::Value::Object(properties)) = object.get("properties") {
+                found.extend(properties.keys().cloned());
+            }
+            object.values().for_each(|value| keys(value, found));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_documented() {
+    let mut found = std::collections::BTreeSet::new();
+    keys(&json_schema(), &mut found);
+    assert!(found.len() > 35, "{found:?}");
+    let guide = include_str!("../../../../docs/configuration.md");
+    for key in found {
+        let documented = [format!("`{key}`"), format!(".{key}]`"), format!("`[{key}]`"), format!("`[{key}.")];
+        assert!(documented.iter().any(|way| guide.contains(way)), "`{key}` is not in the guide");
+    }
+}
+
+#[test]
+fn the_samples_configuration_is_right() {
+    let text = include_str!("../../../../sample/sluice.toml");
+    let lanes = parse(text).unwrap().lanes(&[]).unwrap();
+    assert_eq!(lanes.len(), 4);
+}

@@ -1,0 +1,73 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use indicatif::MultiProgress;
+use sluice_pipeline::explain;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Arguments, Command};
+use crate::config::{self, Config};
+use crate::exit::Exit;
+use crate::services::StartError;
+use crate::terminal::Terminal;
+use crate::{check, demo, logging, run, status};
+
+/// Threads that wait for I/O; computing has its own.
+const IO_THREADS: usize = 2;
+/// How long reads and writes of the system that nobody waits for any more may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What commands write to.
+pub(crate) struct Outputs {
+    pub terminal: Terminal,
+    pub progress: MultiProgress,
+    /// Whether people are watching standard error.
+    pub watched: bool,
+}
+
+/// Runs the program on the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outputs = Outputs {
+        terminal: Terminal::standard(),
+        progress: MultiProgress::new(),
+        watched: logging::is_watched(arguments.log_format),
+    };
+    let started = logging::start(arguments.log_format, arguments.log_filter(outputs.watched), outputs.progress.clone());
+    if let Err(message) = started {
+        outputs.terminal.complain(&format!("error: {message}"));
+        return Exit::Configuration.into();
+    }
+    let runtime = match Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            outputs.terminal.complain(&format!("error: cannot start the threads that wait for I/O: {error}"));
+            return Exit::Failure.into();
+        }
+    };
+    let exit = perform(&runtime, arguments.command, &outputs);
+    runtime.shutdown_timeout(LEAVE_WITHIN);
+    exit.into()
+}
+
+fn perform(runtime: &Runtime, command: Command, outputs: &Outputs) -> Exit {
+    let done = match command {
+        Command::Run(arguments) => Config::load(&arguments.config.config)
+            .map_err(StartError::from)
+            .and_then(|config| runtime.block_on(run::command(&config, arguments.once, arguments.json, outputs))),
+        Command::Check(arguments) => runtime.block_on(check::command(&arguments, &outputs.terminal)),
+        Command::Status(arguments) => Config::load(&arguments.config.config)
+            .map_err(StartError::from)
+            .and_then(|config| runtime.block_on(status::command(&config, arguments.json, &outputs.terminal))),
+        Command::Demo(arguments) => runtime.block_on(demo::command(&arguments.dir, outputs)),
+        Command::Schema => {
+            outputs.terminal.say_json(&config::json_schema());
+            Ok(Exit::Success)
+        }
+    };
+    done.unwrap_or_else(|error| {
+        outputs.terminal.complain(&format!("error: {}", explain(&error)));
+        error.exit()
+    })
+}

@@ -1,0 +1,185 @@
+//! The configuration becomes the things that work: storage, source, catalog, lake.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sluice_change::TableName;
+use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
+use sluice_lake::{CatalogError, Lake, LakeError, LakeSettings, SqliteCatalog};
+use sluice_pipeline::{LaneSettings, Services};
+use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, SystemClock, SystemEntropy};
+use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceError};
+use thiserror::Error;
+
+use crate::config::{Config, ConfigError, FileFormat, Presence};
+use crate::exit::Exit;
+
+/// Why a command cannot start.
+#[derive(Debug, Error)]
+pub(crate) enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The tables of the source cannot be listed.
+    #[error(transparent)]
+    Source(Box<SourceError>),
+    /// The catalog cannot be opened.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The catalog's folder cannot be made.
+    #[error("cannot make the folder {} for the catalog: check `lake.catalog.path`", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The sample cannot be unpacked.
+    #[error("cannot write the sample below {}: give another folder with --dir", path.display())]
+    Sample {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The lake cannot be read.
+    #[error(transparent)]
+    Lake(Box<LakeError>),
+    /// The threads cannot be started.
+    #[error("cannot start the threads that compute: lower `process.cpu_threads`, or raise the limit of the system")]
+    Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<SourceError> for StartError {
+    fn from(error: SourceError) -> Self {
+        StartError::Source(Box::new(error))
+    }
+}
+
+impl From<LakeError> for StartError {
+    fn from(error: LakeError) -> Self {
+        StartError::Lake(Box::new(error))
+    }
+}
+
+impl StartError {
+    /// How the program ends because of it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            StartError::Config(_) => Exit::Configuration,
+            _ => Exit::Failure,
+        }
+    }
+}
+
+/// The seams of this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub storage: Arc<dyn Storage>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub cpu: CpuPool,
+}
+
+impl Machine {
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        Ok(Self {
+            storage: Arc::new(LocalStorage),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            cpu: CpuPool::new(config.cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
+        })
+    }
+
+    /// The source for these lanes.
+    pub fn source(&self, config: &Config, lanes: &[LaneSettings]) -> DmsSource {
+        let settings = dms_settings(config, lanes);
+        DmsSource::new(Arc::clone(&self.storage), self.cpu.clone(), settings).with_clock(Arc::clone(&self.clock))
+    }
+
+    /// The lake, its catalog made where it is missing.
+    pub fn lake(&self, config: &Config) -> Result<Lake, StartError> {
+        if let Some(folder) = config.catalog_path.parent() {
+            let failed = |source| StartError::Folder { path: folder.to_owned(), source };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let catalog = SqliteCatalog::open(&config.catalog_path, &config.catalog_name)?;
+        Ok(Lake::new(
+            Arc::clone(&self.storage),
+            Arc::new(catalog),
+            Arc::clone(&self.clock),
+            Arc::clone(&self.entropy),
+            self.cpu.clone(),
+            &config.warehouse,
+            LakeSettings::default(),
+        ))
+    }
+
+    /// The lake, if there is one yet.
+    pub fn existing_lake(&self, config: &Config) -> Result<Option<Lake>, StartError> {
+        if config.catalog_path.exists() { self.lake(config).map(Some) } else { Ok(None) }
+    }
+
+    /// The lanes to run: the configured tables, and those in the source where all are taken.
+    pub async fn lanes(&self, config: &Config) -> Result<Vec<LaneSettings>, StartError> {
+        let found = if config.takes_all_tables { self.source(config, &[]).tables().await? } else { Vec::new() };
+        Ok(config.lanes(&found)?)
+    }
+
+    /// Everything that a run works through.
+    pub fn services(&self, config: &Config, lanes: &[LaneSettings]) -> Result<Services, StartError> {
+        Ok(Services {
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            cpu: self.cpu.clone(),
+            source: Arc::new(self.source(config, lanes)),
+            lake: self.lake(config)?,
+        })
+    }
+}
+
+fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {
+    let mut settings = DmsSettings::new(config.source_location.clone());
+    let common = config.files_of(None);
+    settings.csv = csv_settings(&common);
+    settings.parquet = parquet_settings(&common);
+    settings.tables = lanes.iter().map(|lane| (lane.table.clone(), table_settings(config, lane))).collect();
+    settings
+}
+
+fn table_settings(config: &Config, lane: &LaneSettings) -> DmsTableSettings {
+    let table: &TableName = &lane.table;
+    let files = config.files_of(Some(table));
+    DmsTableSettings { csv: csv_settings(&files), parquet: parquet_settings(&files), declared: lane.declared.clone() }
+}
+
+fn csv_settings(files: &FileFormat) -> CsvSettings {
+    let defaults = CsvSettings::default();
+    CsvSettings {
+        delimiter: files.csv.delimiter.map_or(defaults.delimiter, |character| character.0),
+        quote: files.csv.quote.map_or(defaults.quote, |character| character.0),
+        null_strings: files.csv.null.clone().unwrap_or(defaults.null_strings),
+        header: match files.csv.header.unwrap_or(Presence::Auto) {
+            Presence::Auto => HeaderMode::Auto,
+            Presence::Present => HeaderMode::Present,
+            Presence::Absent => HeaderMode::Absent,
+        },
+        op_column: match files.csv.op.unwrap_or(Presence::Auto) {
+            Presence::Auto => OpColumn::Auto,
+            Presence::Present => OpColumn::Present,
+            Presence::Absent => OpColumn::Absent,
+        },
+        timestamp_column: files.timestamp_column.clone(),
+        before_prefix: files.before_image_prefix.clone(),
+    }
+}
+
+fn parquet_settings(files: &FileFormat) -> ParquetSettings {
+    ParquetSettings {
+        timestamp_column: files.timestamp_column.clone(),
+        before_prefix: files.before_image_prefix.clone(),
+        ..ParquetSettings::default()
+    }
+}
