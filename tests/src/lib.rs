@@ -1,1 +1,16 @@
+//! What the long scenarios stand on: a naive model, a generator of DMS output, independent readers, the real process.
 
+pub mod bad_rows;
+pub mod config;
+pub mod datum;
+pub mod generator;
+pub mod lake_files;
+pub mod model;
+pub mod process;
+pub mod readers;
+pub mod simulation;
+pub mod spec;
+pub mod table;
+pub mod values;
+pub mod write_csv;
+pub mod write_parquet;

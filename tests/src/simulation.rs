@@ -1,0 +1,394 @@
+//! The whole pipeline in memory, with faults and sudden ends, fast enough for thousands of histories.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sluice_decode::{CsvSettings, ParquetSettings};
+use sluice_lake::{Catalog, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role, Seams, TableIdent};
+use sluice_pipeline::{
+    BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
+};
+use sluice_platform::{
+    Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
+};
+use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::lake_name;
+use crate::generator::{History, SourceFile};
+use crate::lake_files;
+use crate::spec::{Format, TableSpec};
+use crate::table::{TableRows, assert_same};
+
+/// How the pipeline is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setup {
+    /// Iceberg format version.
+    pub format_version: FormatVersion,
+    /// Partitioning of Silver.
+    pub silver_partition: Vec<String>,
+    /// Most rows of one commit.
+    pub max_rows: usize,
+    /// Most records of one batch of the source.
+    pub batch_rows: usize,
+}
+
+/// What one run meets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weather {
+    /// The process ends at this storage operation, before or after it took effect.
+    pub crash_at: Option<u64>,
+    /// The process is asked to stop after so many commits.
+    pub stop_after: Option<u64>,
+    /// Share of storage operations that fail.
+    pub failing: f64,
+    /// What changes of tables meet in the catalog, in turn.
+    pub catalog: Vec<Option<Fault>>,
+    /// For what is random in it.
+    pub seed: u64,
+}
+
+/// A fault of the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing was sent.
+    Fail,
+    /// Refused.
+    Conflict,
+    /// Lost without an answer.
+    Lost,
+    /// In effect without an answer.
+    Landed,
+}
+
+impl Weather {
+    /// Nothing goes wrong.
+    pub fn fair() -> Self {
+        Self { crash_at: None, stop_after: None, failing: 0.0, catalog: Vec::new(), seed: 0 }
+    }
+}
+
+/// Source and lake of one table, in memory, as they outlive the process.
+#[derive(Debug)]
+pub struct World {
+    spec: TableSpec,
+    setup: Setup,
+    storage: Arc<MemoryStorage>,
+    catalog: Arc<MemoryCatalog>,
+    clock: Arc<FastClock>,
+}
+
+const SOURCE: &str = "memory:///source";
+
+impl World {
+    /// An empty source and no tables yet.
+    pub fn new(spec: &TableSpec, setup: &Setup) -> Self {
+        Self {
+            spec: spec.clone(),
+            setup: setup.clone(),
+            storage: Arc::new(MemoryStorage::default()),
+            catalog: Arc::new(MemoryCatalog::new()),
+            clock: Arc::new(FastClock::default()),
+        }
+    }
+
+    /// Lets a file arrive.
+    pub fn deliver(&self, file: &SourceFile) {
+        let location = format!("{SOURCE}/{}", file.path);
+        ready(self.storage.write(&location, Bytes::from(file.bytes.clone()))).expect("memory is never full");
+    }
+
+    /// One life of the process, which takes in what is there. `None` where it ended suddenly.
+    pub fn run(&self, weather: &Weather) -> Option<RunReport> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let crashed = Arc::new(Notify::new());
+        let storage: Arc<dyn Storage> = Arc::new(StormyStorage {
+            inner: Arc::clone(&self.storage),
+            crash_at: weather.crash_at,
+            failing: weather.failing,
+            state: Mutex::new(Storm { operations: 0, rng: StdRng::seed_from_u64(weather.seed) }),
+            crashed: Arc::clone(&crashed),
+        });
+        self.catalog.inject(weather.catalog.iter().map(|fault| {
+            fault.map(|fault| match fault {
+                Fault::Fail => MemoryFault::Fail,
+                Fault::Conflict => MemoryFault::Conflict,
+                Fault::Lost => MemoryFault::UnknownNotLanded,
+                Fault::Landed => MemoryFault::UnknownLanded,
+            })
+        }));
+        let supervisor = Supervisor::new(self.services(storage, weather.seed), process(), vec![self.lane()]);
+        // Dropping the runtime drops every task where it stands, as a process does that is killed.
+        runtime.block_on(async {
+            let stop = CancellationToken::new();
+            let mut status = supervisor.status();
+            let watch = async {
+                if let Some(commits) = weather.stop_after {
+                    let reached = status.wait_for(|lanes| lanes.iter().any(|lane| lane.commits >= commits)).await;
+                    if reached.is_ok() {
+                        stop.cancel();
+                    }
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                report = supervisor.run(true, stop.clone()) => Some(report),
+                () = crashed.notified() => None,
+                () = watch => None,
+            }
+        })
+    }
+
+    /// Runs in fair weather until everything has been taken in.
+    #[track_caller]
+    pub fn finish(&self) {
+        let report = self.run(&Weather::fair()).expect("nothing ends it");
+        assert_eq!(report.lanes[0].state, LaneState::CaughtUp);
+    }
+
+    /// The rows of Bronze.
+    pub fn bronze(&self) -> TableRows {
+        self.read("bronze", Role::Bronze)
+    }
+
+    /// The rows of Silver.
+    pub fn silver(&self) -> TableRows {
+        self.read("silver", Role::Silver)
+    }
+
+    /// The dead letters.
+    pub fn dead_letters(&self) -> TableRows {
+        self.read("dead_letters", Role::Rejects)
+    }
+
+    /// Fails unless Silver is what its Bronze makes, and Bronze has every record at most once.
+    #[track_caller]
+    pub fn assert_consistent(&self) {
+        let schema = &self.spec.schema;
+        let bronze = self.bronze();
+        let mut places = bronze.select(&["_source_file", "_source_row"]);
+        let records = places.len();
+        places.dedup();
+        assert_eq!(places.len(), records, "records are in Bronze twice");
+        bronze.assert_numbered();
+        assert_same("Silver against its Bronze", &bronze.replayed(schema), &self.silver().silver(schema));
+    }
+
+    /// Fails unless the tables hold exactly what the history says, in whatever order its files came.
+    #[track_caller]
+    pub fn assert_exact(&self, history: &History) {
+        let schema = &history.spec.schema;
+        assert_same("Bronze", &history.bronze(), &self.bronze().bronze(schema));
+        assert_same("dead letters", &history.rejected(), &self.dead_letters().dead_letters());
+        self.assert_consistent();
+        assert_same("Silver", &history.model().canonical_rows(), &self.silver().silver(schema));
+    }
+
+    fn read(&self, namespace: &str, role: Role) -> TableRows {
+        let seams = Seams {
+            storage: Arc::clone(&self.storage) as Arc<dyn Storage>,
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            entropy: Arc::new(SeededEntropy::new(0)),
+            role,
+        };
+        let stored = ready(self.catalog.load(&seams, &self.ident(namespace), None)).expect("the catalog answers");
+        let Some(stored) = stored else { return TableRows::default() };
+        let load = |location: &str| ready(self.storage.read(location)).expect("what a table refers to is there");
+        let metadata = serde_json::from_slice(&load(stored.location())).expect("the metadata reads");
+        lake_files::rows(&metadata, &load)
+    }
+
+    fn ident(&self, namespace: &str) -> TableIdent {
+        format!("{namespace}.{}", lake_name(&self.spec.name)).parse().expect("a table's name")
+    }
+
+    fn lane(&self) -> LaneSettings {
+        let partition = |fields: &[String]| fields.iter().map(|field| field.parse().expect("a partition")).collect();
+        LaneSettings {
+            table: self.spec.name.clone(),
+            bronze: self.ident("bronze"),
+            silver: self.ident("silver"),
+            rejects: self.ident("dead_letters"),
+            declared: self.spec.declared(),
+            guess_types: false,
+            format_version: self.setup.format_version,
+            bronze_partition: partition(&["day(_commit_ts)".to_owned()]),
+            silver_partition: partition(&self.setup.silver_partition),
+            batch: BatchSettings { max_rows: self.setup.max_rows, ..BatchSettings::default() },
+            retry: RetrySettings { max_attempts: 40, ..RetrySettings::default() },
+        }
+    }
+
+    fn services(&self, storage: Arc<dyn Storage>, seed: u64) -> Services {
+        static CPU: OnceLock<CpuPool> = OnceLock::new();
+        static LIVES: AtomicI64 = AtomicI64::new(0);
+        let cpu = CPU.get_or_init(|| CpuPool::new(2).expect("threads")).clone();
+        let clock: Arc<dyn Clock> = self.clock.clone();
+        // Every life has names of its own.
+        let life = LIVES.fetch_add(1, Ordering::Relaxed).cast_unsigned();
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(seed ^ life.rotate_left(32)));
+        let source = DmsSource::new(Arc::clone(&storage), cpu.clone(), self.source_settings());
+        let lake = Lake::new(
+            storage,
+            Arc::clone(&self.catalog) as Arc<dyn Catalog>,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+            cpu.clone(),
+            "memory:///lake",
+            LakeSettings { small_data_manifests: 4, small_delete_manifests: 2, ..LakeSettings::default() },
+        );
+        Services { source: Arc::new(source.with_clock(Arc::clone(&clock))), clock, entropy, cpu, lake }
+    }
+
+    fn source_settings(&self) -> DmsSettings {
+        let layout = &self.spec.layout;
+        let csv = CsvSettings {
+            delimiter: layout.delimiter,
+            null_strings: vec![layout.null.text().to_owned()],
+            timestamp_column: layout.time_column.clone(),
+            before_prefix: layout.before_prefix.clone(),
+            ..CsvSettings::default()
+        };
+        let parquet = ParquetSettings {
+            timestamp_column: layout.time_column.clone(),
+            before_prefix: layout.before_prefix.clone(),
+            ..ParquetSettings::default()
+        };
+        let declared = if layout.format == Format::Csv { self.spec.declared() } else { Default::default() };
+        let table = DmsTableSettings { csv, parquet, declared };
+        DmsSettings {
+            tables: BTreeMap::from([(self.spec.name.clone(), table)]),
+            batch_rows: self.setup.batch_rows,
+            settle: Duration::ZERO,
+            ..DmsSettings::new(SOURCE)
+        }
+    }
+}
+
+fn process() -> ProcessSettings {
+    ProcessSettings { retry_quarantined: None, ..ProcessSettings::default() }
+}
+
+/// What an operation that never waits gives.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("memory does not wait")
+}
+
+/// Time that passes by itself, a little with every look.
+#[derive(Debug, Default)]
+struct FastClock(AtomicI64);
+
+#[async_trait]
+impl Clock for FastClock {
+    fn now_us(&self) -> i64 {
+        /// 2026-06-01.
+        const START_US: i64 = 1_780_272_000_000_000;
+        START_US + self.0.fetch_add(1_000, Ordering::Relaxed)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.fetch_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2), Ordering::Relaxed);
+        tokio::time::sleep(duration.min(Duration::from_millis(1))).await;
+    }
+}
+
+/// Storage whose operations fail now and then, and that can end the process.
+#[derive(Debug)]
+struct StormyStorage {
+    inner: Arc<MemoryStorage>,
+    crash_at: Option<u64>,
+    failing: f64,
+    state: Mutex<Storm>,
+    crashed: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Storm {
+    operations: u64,
+    rng: StdRng,
+}
+
+/// What becomes of one operation.
+enum Fate {
+    Goes,
+    Fails,
+    CrashBefore,
+    CrashAfter,
+}
+
+impl StormyStorage {
+    fn fate(&self) -> Fate {
+        let mut state = self.state.lock().expect("no operation panics");
+        state.operations += 1;
+        match self.crash_at {
+            Some(at) if state.operations >= at && state.rng.random() => Fate::CrashAfter,
+            Some(at) if state.operations >= at => Fate::CrashBefore,
+            _ if state.rng.random_bool(self.failing) => Fate::Fails,
+            _ => Fate::Goes,
+        }
+    }
+
+    async fn pass<T>(
+        &self,
+        operation: &'static str,
+        location: &str,
+        work: impl Future<Output = Result<T, StorageError>> + Send,
+    ) -> Result<T, StorageError> {
+        match self.fate() {
+            Fate::Goes => work.await,
+            Fate::Fails => Err(StorageError {
+                operation,
+                location: location.to_owned(),
+                kind: StorageErrorKind::Transient,
+                source: "a simulated fault".into(),
+            }),
+            fate => {
+                if matches!(fate, Fate::CrashAfter) {
+                    let _ = work.await;
+                }
+                self.crashed.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for StormyStorage {
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
+        self.pass("list", prefix, self.inner.list(prefix)).await
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        self.pass("list", prefix, self.inner.list_folders(prefix)).await
+    }
+
+    async fn head(&self, location: &str) -> Result<ObjectMeta, StorageError> {
+        self.pass("read", location, self.inner.head(location)).await
+    }
+
+    async fn read(&self, location: &str) -> Result<Bytes, StorageError> {
+        self.pass("read", location, self.inner.read(location)).await
+    }
+
+    async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
+        self.pass("read", location, self.inner.read_range(location, range)).await
+    }
+
+    async fn write(&self, location: &str, bytes: Bytes) -> Result<(), StorageError> {
+        self.pass("write", location, self.inner.write(location, bytes)).await
+    }
+
+    async fn delete(&self, location: &str) -> Result<(), StorageError> {
+        self.pass("delete", location, self.inner.delete(location)).await
+    }
+}

@@ -1,0 +1,154 @@
+//! Random histories through the whole pipeline in memory, cut into lives by crashes, stops and faults: the tables come
+//! out as the naive model says.
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::Config;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sluice_change::ColumnType;
+use sluice_lake::FormatVersion;
+use sluice_tests::generator::{History, Shape};
+use sluice_tests::simulation::{Fault, Setup, Weather, World};
+use sluice_tests::spec::TableSpec;
+
+/// Cases of each property; more are asked for with `SLUICE_CASES`.
+const CASES: u32 = 1000;
+
+fn config() -> Config {
+    let cases = std::env::var("SLUICE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(CASES);
+    Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() }
+}
+
+/// A whole case, small where its numbers are small.
+#[derive(Debug, Clone)]
+struct Plan {
+    table: u64,
+    history: u64,
+    shape: Shape,
+    setup: Setup,
+    partition: Option<Index>,
+    /// Lives of the process, and before each how many more files arrive.
+    lives: Vec<(usize, Weather)>,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (0..30_usize, 1..4_usize, 0..80_usize, 1..8_usize, 1..40_u64, select(vec![0.0, 0.0, 0.1])).prop_map(
+        |(load_rows, load_files, changes, change_files, keys, bad_share)| Shape {
+            load_rows,
+            load_files,
+            changes,
+            change_files,
+            keys,
+            bad_share,
+        },
+    )
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    let version = select(vec![FormatVersion::V3, FormatVersion::V2]);
+    (version, 1..60_usize, 1..40_usize).prop_map(|(format_version, max_rows, batch_rows)| Setup {
+        format_version,
+        silver_partition: Vec::new(),
+        max_rows,
+        batch_rows,
+    })
+}
+
+fn fault() -> impl Strategy<Value = Option<Fault>> {
+    prop_oneof![
+        4 => Just(None),
+        1 => select(vec![Fault::Fail, Fault::Conflict, Fault::Lost, Fault::Landed]).prop_map(Some),
+    ]
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    let crash_at = prop_oneof![1 => Just(None), 2 => (1..120_u64).prop_map(Some)];
+    let stop_after = prop_oneof![2 => Just(None), 1 => (1..5_u64).prop_map(Some)];
+    let failing = select(vec![0.0, 0.0, 0.03]);
+    (crash_at, stop_after, failing, prop::collection::vec(fault(), 0..6), any::<u64>()).prop_map(
+        |(crash_at, stop_after, failing, catalog, seed)| Weather { crash_at, stop_after, failing, catalog, seed },
+    )
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let lives = prop::collection::vec((0..5_usize, weather()), 0..6);
+    (any::<u64>(), any::<u64>(), shape(), setup(), prop::option::of(any::<Index>()), lives).prop_map(
+        |(table, history, shape, setup, partition, lives)| Plan { table, history, shape, setup, partition, lives },
+    )
+}
+
+impl Plan {
+    fn begin(&self) -> (History, World) {
+        let spec = TableSpec::random(&mut StdRng::seed_from_u64(self.table), "s.t", true);
+        let mut setup = self.setup.clone();
+        let partitions = partitions(&spec);
+        if let Some(index) = self.partition.filter(|_| !partitions.is_empty()) {
+            setup.silver_partition = vec![index.get(&partitions).clone()];
+        }
+        let world = World::new(&spec, &setup);
+        (History::generate(&spec, &self.shape, self.history), world)
+    }
+}
+
+/// Every way in which Silver of this table can be partitioned by one field.
+fn partitions(spec: &TableSpec) -> Vec<String> {
+    let columns = spec.declared().columns;
+    let fields = columns.iter().flat_map(|column| {
+        let name = &column.name;
+        match column.column_type {
+            ColumnType::Boolean => vec![name.clone()],
+            ColumnType::Int | ColumnType::Long => vec![format!("bucket(3, {name})"), format!("truncate(10, {name})")],
+            ColumnType::Decimal { .. } => vec![format!("bucket(2, {name})"), format!("truncate(1000, {name})")],
+            ColumnType::String => vec![format!("bucket(3, {name})"), format!("truncate(1, {name})")],
+            ColumnType::Date => vec![format!("month({name})"), format!("day({name})"), name.clone()],
+            ColumnType::Timestamp | ColumnType::TimestampTz => {
+                vec![format!("year({name})"), format!("hour({name})"), format!("bucket(3, {name})")]
+            }
+            ColumnType::Time | ColumnType::Binary => vec![format!("bucket(3, {name})")],
+            ColumnType::Float | ColumnType::Double => vec![],
+        }
+    });
+    fields.collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_history_through_any_lives_comes_out_as_the_model_says(plan in plan()) {
+        let (history, world) = plan.begin();
+        let mut files = history.files.iter();
+        for (arriving, weather) in &plan.lives {
+            files.by_ref().take(*arriving).for_each(|file| world.deliver(file));
+            world.run(weather);
+        }
+        files.for_each(|file| world.deliver(file));
+        world.finish();
+        world.assert_exact(&history);
+        // Nothing is left to do, and doing nothing changes nothing.
+        world.finish();
+        world.assert_exact(&history);
+    }
+
+    #[test]
+    fn files_that_come_late_change_nothing_but_the_order_of_bronze(plan in plan()) {
+        let (history, world) = plan.begin();
+        let mut rng = StdRng::seed_from_u64(plan.history);
+        let mut waiting: Vec<usize> = (0..history.files.len()).collect();
+        for (arriving, weather) in &plan.lives {
+            for _ in 0..*arriving {
+                if !waiting.is_empty() {
+                    // Mostly the next one, sometimes one from further on.
+                    let last = if rng.random_bool(0.7) { 0 } else { waiting.len() - 1 };
+                    let file = waiting.remove(rng.random_range(0..=last));
+                    world.deliver(&history.files[file]);
+                }
+            }
+            world.run(weather);
+        }
+        waiting.into_iter().for_each(|file| world.deliver(&history.files[file]));
+        world.finish();
+        world.assert_exact(&history);
+    }
+}
