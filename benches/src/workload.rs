@@ -63,6 +63,7 @@ pub fn generate(workload: Workload, table: &Path, staged: &Path) -> io::Result<F
     let load = table.join("LOAD00000001.csv");
     let mut out = BufWriter::new(File::create(&load)?);
     for id in 1..=workload.loaded {
+        write!(out, "2026-01-01 00:00:00.000000,")?;
         row(&mut out, &mut rng, id)?;
     }
     out.flush()?;

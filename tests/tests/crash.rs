@@ -167,6 +167,29 @@ fn two_hundred_kills_lose_nothing_and_double_nothing() {
     read_by_pyiceberg(&lives);
 }
 
+#[test]
+fn dead_letters_stored_before_a_crash_are_not_stored_again_when_an_earlier_file_comes_in_between() {
+    let program = Program::new(env!("CARGO_BIN_EXE_sluice-under-test"));
+    let layout = Layout { gzip: true, ..Layout::default() };
+    let spec = TableSpec::new("shop.late", &[("note", ColumnType::String)]).with_layout(layout);
+    let shape = Shape { load_rows: 20, load_files: 1, changes: 200, change_files: 6, keys: 30, bad_share: 0.3 };
+    let history = History::generate(&spec, &shape, 5);
+    // A commit a file.
+    let settings = Settings { max_rows: 1, ..Settings::default() };
+    let scenario = Scenario::new(&settings, &[TableConfig::new(&spec)]);
+    scenario.deliver(&history.files[0]);
+    program.run_once(&scenario).expect_code(exit::SUCCESS);
+    let behind = history.bad.last().expect("something to set aside").file;
+    assert!(history.bad.iter().any(|bad| bad.file > 0 && bad.file < behind), "something to set aside before it, too");
+    scenario.deliver(&history.files[behind]);
+    let mut command = program.run_command(&scenario, true);
+    command.env("SLUICE_FAILPOINT", "bronze.before-files=1");
+    assert_eq!(Running::start(command, scenario.path()).wait().signal, Some(6));
+    scenario.deliver_all(&history);
+    program.run_once(&scenario).expect_code(exit::SUCCESS);
+    scenario.assert_exact(&history);
+}
+
 /// An independent reader has the last word.
 fn read_by_pyiceberg(lives: &[Life]) {
     let Some(reader) = readers::pyiceberg() else { return };

@@ -120,15 +120,29 @@ impl Position {
         }
     }
 
-    /// Whether a record of a file is covered.
-    pub fn covers_row(&self, partition: &str, order: &str, row: u64) -> bool {
+    /// Whether a record is known for certain to be covered: files below the floor are not known by name, so theirs are not.
+    pub fn remembers_row(&self, partition: &str, order: &str, row: u64) -> bool {
         match self.marks.get(partition) {
-            Some(Mark::Files(files)) => match files.recent.get(order) {
-                Some(mark) => mark.whole || mark.rows >= row,
-                None => files.is_below_floor(order),
-            },
+            Some(Mark::Files(files)) => files.recent.get(order).is_some_and(|mark| mark.whole || mark.rows >= row),
             Some(Mark::Offset(next)) => row < *next,
             None => false,
+        }
+    }
+
+    /// Covers what `other` covers too.
+    pub fn merge(&mut self, other: &Position) {
+        for (partition, theirs) in &other.marks {
+            match theirs {
+                Mark::Offset(next) => self.advance_offset(partition, *next),
+                Mark::Files(theirs) => {
+                    for (order, mark) in &theirs.recent {
+                        self.advance_file(partition, order, mark.arrived_us, mark.rows, mark.whole);
+                    }
+                    if let (Some(floor), Some(Mark::Files(ours))) = (&theirs.floor, self.marks.get_mut(partition)) {
+                        ours.raise_floor(&floor.order, floor.arrived_us);
+                    }
+                }
+            }
         }
     }
 
@@ -179,11 +193,15 @@ impl FilesMark {
                 break;
             };
             let Some(mark) = self.recent.remove(&lowest) else { break };
-            let floor = self.floor.get_or_insert_with(|| Floor { order: lowest.clone(), arrived_us: mark.arrived_us });
-            floor.arrived_us = floor.arrived_us.max(mark.arrived_us);
-            if lowest > floor.order {
-                floor.order = lowest;
-            }
+            self.raise_floor(&lowest, mark.arrived_us);
+        }
+    }
+
+    fn raise_floor(&mut self, order: &str, arrived_us: i64) {
+        let floor = self.floor.get_or_insert_with(|| Floor { order: order.to_owned(), arrived_us });
+        floor.arrived_us = floor.arrived_us.max(arrived_us);
+        if order > floor.order.as_str() {
+            order.clone_into(&mut floor.order);
         }
     }
 
@@ -240,8 +258,8 @@ mod tests {
         assert_eq!(position.file("t", "a", 0), FileProgress::Unseen);
         position.advance_file("t", "a", 0, 5, false);
         assert_eq!(position.file("t", "a", 0), FileProgress::Rows(5));
-        assert!(position.covers_row("t", "a", 5));
-        assert!(!position.covers_row("t", "a", 6));
+        assert!(position.remembers_row("t", "a", 5));
+        assert!(!position.remembers_row("t", "a", 6));
         position.advance_file("t", "a", 0, 9, true);
         assert_eq!(position.file("t", "a", 0), FileProgress::Whole);
     }
@@ -272,6 +290,19 @@ mod tests {
         files(&mut position, [1, 3]);
         assert_eq!(position.file("t", "00000002", 9), FileProgress::Unseen);
         assert_eq!(position.furthest_file("t"), Some("00000003"));
+    }
+
+    #[test]
+    fn a_merged_position_covers_both() {
+        let (mut left, mut right) = (Position::start(), Position::start());
+        files(&mut left, (1..=200).filter(|n| n % 2 == 0));
+        files(&mut right, 150..=180);
+        right.advance_offset("topic/0", 7);
+        let mut both = left.clone();
+        both.merge(&right);
+        assert!(both.covers(&left) && both.covers(&right));
+        assert_eq!(both.offset("topic/0"), 7);
+        assert!(both.remembers_row("t", "00000175", 10));
     }
 
     #[test]

@@ -213,6 +213,8 @@ impl Role {
     /// Ends the process here if a crash test asks for it.
     pub(crate) fn hit(self, point: Point) {
         let name = match (self, point) {
+            (Role::Rejects, Point::BeforeSwap) => "rejects.before-commit",
+            (Role::Rejects, Point::AfterSwap) => "rejects.after-commit",
             (Role::Rejects, _) | (Role::Bronze, Point::AfterDeleteFile) => return,
             (Role::Bronze, Point::AfterDataFile) => "bronze.after-data-file",
             (Role::Bronze, Point::BeforeManifest) => "bronze.before-manifest",

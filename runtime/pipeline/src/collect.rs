@@ -20,7 +20,7 @@ const HELD_PER_BYTE: usize = 2;
 #[derive(Debug)]
 pub enum Arrival {
     /// A batch, with the memory that it takes and what still lies behind it.
-    Batch(ChangeBatch, Reserved, Backlog),
+    Batch(Box<ChangeBatch>, Reserved, Backlog),
     /// Nothing more now. The collector waits to be asked again.
     CaughtUp,
     /// A failure. The collector waits to be asked again.
@@ -69,7 +69,7 @@ async fn collect(
             Ok(Some(batch)) => {
                 estimate = batch.memory_bytes().saturating_mul(HELD_PER_BYTE).max(1);
                 reserved.settle(estimate);
-                Arrival::Batch(batch, reserved, reader.backlog())
+                Arrival::Batch(Box::new(batch), reserved, reader.backlog())
             }
             Ok(None) => Arrival::CaughtUp,
             Err(error) => Arrival::Failed(error),
@@ -91,6 +91,7 @@ pub struct Pending {
     batches: Vec<ChangeBatch>,
     reserved: Vec<Reserved>,
     rows: usize,
+    files: usize,
     late: bool,
 }
 
@@ -110,6 +111,11 @@ impl Pending {
         self.reserved.iter().map(Reserved::bytes).sum()
     }
 
+    /// Files (or partitions) that they came from.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
     /// Whether these changes happened before some that are already stored.
     pub fn is_late(&self) -> bool {
         self.late
@@ -127,6 +133,7 @@ impl Pending {
             self.late = is_late(&batch, stored);
         }
         self.rows += batch.len() + batch.rejects.len();
+        self.files += usize::from(self.batches.last().is_none_or(|last| last.origin != batch.origin));
         self.batches.push(batch);
         self.reserved.push(reserved);
     }

@@ -16,19 +16,19 @@ use crate::merge::MergeError;
 pub enum LaneError {
     /// The source failed.
     #[error(transparent)]
-    Source(#[from] SourceError),
+    Source(Box<SourceError>),
     /// The lake failed.
     #[error(transparent)]
-    Lake(#[from] LakeError),
+    Lake(Box<LakeError>),
     /// The new data has columns that the table cannot take.
     #[error(transparent)]
     Schema(#[from] SchemaConflict),
     /// A batch does not fit the table.
     #[error(transparent)]
-    Conform(#[from] ConformError),
+    Conform(Box<ConformError>),
     /// A batch cannot be merged.
     #[error(transparent)]
-    Merge(#[from] MergeError),
+    Merge(Box<MergeError>),
     /// The transform failed as a whole.
     #[error(transparent)]
     Transform(#[from] TransformError),
@@ -59,9 +59,33 @@ pub enum LaneError {
     },
 }
 
+impl From<SourceError> for LaneError {
+    fn from(error: SourceError) -> Self {
+        LaneError::Source(Box::new(error))
+    }
+}
+
+impl From<LakeError> for LaneError {
+    fn from(error: LakeError) -> Self {
+        LaneError::Lake(Box::new(error))
+    }
+}
+
+impl From<ConformError> for LaneError {
+    fn from(error: ConformError) -> Self {
+        LaneError::Conform(Box::new(error))
+    }
+}
+
+impl From<MergeError> for LaneError {
+    fn from(error: MergeError) -> Self {
+        LaneError::Merge(Box::new(error))
+    }
+}
+
 impl From<KeyError> for LaneError {
     fn from(error: KeyError) -> Self {
-        LaneError::Merge(error.into())
+        MergeError::from(error).into()
     }
 }
 

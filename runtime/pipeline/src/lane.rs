@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_change::{Origin, TableName};
+use sluice_change::{Origin, RECENT_FILES, TableName};
 use sluice_lake::Lake;
 use sluice_source::SourceError;
 use sluice_transform::Transform;
@@ -17,6 +17,9 @@ use crate::status::{LaneState, StatusBoard};
 use crate::supervisor::Services;
 use crate::tables::{self, Tables};
 use crate::{LaneSettings, ProcessSettings, catch_up, index_build, write};
+
+/// Files in one commit, at most: its position must remember all of them by name.
+const MAX_FILES: usize = RECENT_FILES / 2;
 
 /// Everything that a lane works with.
 #[derive(Debug)]
@@ -195,7 +198,7 @@ impl Session<'_> {
                     if self.pending.is_empty() {
                         self.pending_since = self.context.services.clock.now_us();
                     }
-                    self.pending.push(batch, reserved, self.tables.position());
+                    self.pending.push(*batch, reserved, self.tables.position());
                     if self.is_full() {
                         self.commit().await?;
                     }
@@ -213,7 +216,9 @@ impl Session<'_> {
 
     fn is_full(&self) -> bool {
         let batch = &self.context.settings.batch;
-        self.pending.rows() >= batch.max_rows || self.pending.bytes() >= batch.max_bytes
+        self.pending.rows() >= batch.max_rows
+            || self.pending.bytes() >= batch.max_bytes
+            || self.pending.files() >= MAX_FILES
     }
 
     /// Everything that is there has been read: commit it, then wait for more or end.
@@ -252,7 +257,7 @@ impl Session<'_> {
         if !self.pending.is_empty() {
             self.commit().await?;
         }
-        let error = LaneError::Source(error);
+        let error = LaneError::from(error);
         let attempt = self.failures.count + 1;
         let retry = &self.context.settings.retry;
         match directive(&error, attempt, retry, self.context.services.entropy.fraction()) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, Schema};
-use sluice_change::{ColumnType, Position, Reject};
+use sluice_change::{Checkpoint, ColumnType, Reject};
 use sluice_lake::{LakeColumn, LakeTable};
 
 const COLUMNS: [(&str, ColumnType, bool, &str); 7] = [
@@ -28,11 +28,19 @@ pub fn columns() -> Vec<LakeColumn> {
     COLUMNS.iter().map(column).collect()
 }
 
-/// The dead letters that an earlier attempt has not stored already.
-pub fn not_covered<'a>(rejects: impl Iterator<Item = &'a Reject>, stored: Option<&Position>) -> Vec<&'a Reject> {
+/// The dead letters that an attempt which died before Bronze has not stored already: the same work, or other work that
+/// held some of the same records.
+pub fn not_stored<'a>(
+    rejects: impl Iterator<Item = &'a Reject>,
+    stored: Option<&Checkpoint>,
+    work: &str,
+) -> Vec<&'a Reject> {
     let is_new = |reject: &&Reject| {
         let origin = &reject.origin;
-        !stored.is_some_and(|stored| stored.covers_row(&origin.partition, &origin.order, reject.row_number))
+        !stored.is_some_and(|stored| {
+            stored.commit_id == work
+                || stored.position.remembers_row(&origin.partition, &origin.order, reject.row_number)
+        })
     };
     rejects.filter(is_new).collect()
 }

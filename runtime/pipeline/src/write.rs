@@ -249,14 +249,19 @@ async fn commit_rejects(
     };
     let stored = table.checkpoint()?;
     let all = batches.iter().flat_map(|batch| &batch.rejects);
-    let new = rejects::not_covered(all, stored.as_ref().map(|stored| &stored.position));
+    let new = rejects::not_stored(all, stored.as_ref(), &next.commit_id);
     if !new.is_empty() {
         let rows = rejects::rows(&new, context.services.clock.now_us(), &table)?;
         let files = table.write(vec![rows]).await?;
         let expected = stored.clone();
+        let mut position = next.position.clone();
+        if let Some(stored) = &stored {
+            // Not only what Bronze will cover: an attempt that died may have been further in some files.
+            position.merge(&stored.position);
+        }
         let epoch = stored.map_or(1, |stored| epoch(context, &stored));
         let counts = ChangeCounts { rejected: new.len() as u64, ..ChangeCounts::default() };
-        let checkpoint = Checkpoint { epoch, counts, next_sequence: 0, ..next.clone() };
+        let checkpoint = Checkpoint { position, epoch, counts, next_sequence: 0, ..next.clone() };
         land(&mut table, TableChange { files, checkpoint, expected, ..TableChange::default() }).await?;
     }
     tables.rejects = Some(table);

@@ -11,7 +11,8 @@
 //! * **Full load.** As above, but whether `Op` is there may be open, and before-image columns are there only at full
 //!   width (n + k), as a load leaves them empty. Where a record can be read with and without `Op`, the reading in
 //!   which every value is of its column's type counts; if both are such, the one with all n columns, then the one with `Op`.
-//! * **Within a file** the first record that has a possible width sets the file's. A later record that is wider, and
+//! * **Within a file** the first record that has a possible width sets the file's (in a full load whose `Op` is open, the
+//!   first of which every value fits; those before it are rejects). A later record that is wider, and
 //!   still possible, widens the file from there on (a column was added while the task ran). Every other width is a
 //!   reject.
 
@@ -21,6 +22,7 @@ use super::nulls::NullStrings;
 use super::settings::{CsvSettings, HeaderMode, OpColumn};
 use super::split::Field;
 use crate::parse;
+use crate::reject::quoted;
 
 /// Name of the column of operations in a header line.
 const OP: &str = "Op";
@@ -87,11 +89,17 @@ impl<'a> Plan<'a> {
         }
         Ok(match readings.as_slice() {
             [] => First::Misfit(self.misfit(fields.len())),
-            [only] => First::Record(only.clone()),
+            [only] if self.op_readings().len() == 1 => First::Record(only.clone()),
             [first, ..] => {
                 let all_columns = |layout: &&Layout| layout.columns.len() == self.schema.columns.len();
-                let best = readings.iter().filter(fitting).max_by_key(|layout| all_columns(layout));
-                First::Record(best.or_else(|| readings.iter().find(all_columns)).unwrap_or(first).clone())
+                match readings.iter().filter(fitting).max_by_key(|layout| all_columns(layout)) {
+                    Some(best) => First::Record(best.clone()),
+                    // A bad record must not decide how the good ones after it are read.
+                    None => {
+                        let likely = readings.iter().find(all_columns).unwrap_or(first);
+                        First::Misfit(unfit(likely, fields, text, nulls))
+                    }
+                }
             }
         })
     }
@@ -262,6 +270,22 @@ fn width_reason(width: usize, expected: usize, remedy: &str) -> String {
 
 fn values<'t>(fields: &[Field], text: &'t [u8]) -> Vec<&'t [u8]> {
     fields.iter().map(|field| field.of(text)).collect()
+}
+
+/// Why a record that fits no reading is a reject, by its likeliest one.
+fn unfit(layout: &Layout, fields: &[Field], text: &[u8], nulls: &NullStrings) -> String {
+    let bad = layout.columns.iter().find(|place| {
+        let only =
+            Layout { op: None, time: None, columns: vec![(*place).clone()], before: Vec::new(), ..(*layout).clone() };
+        !fits(&only, fields, text, nulls)
+    });
+    let value = bad.and_then(|place| Some((place, fields.get(place.field)?.of(text))));
+    match value {
+        Some((place, value)) => {
+            format!("{} is no {} (column `{}`)", quoted(value), place.column.column_type, place.column.name)
+        }
+        None => "its operation or its commit time cannot be read".to_owned(),
+    }
 }
 
 /// Whether every value of the record is one of the column at its place.

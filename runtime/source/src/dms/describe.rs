@@ -40,7 +40,7 @@ impl Description<'_> {
         };
         let columns = self.with_declared(found);
         match files.last() {
-            Some(file) if columns.is_empty() && self.guess => {
+            Some(file) if columns.is_empty() => {
                 Err(SourceError::NoColumnNames { table: self.table.clone(), file: file.name.clone() })
             }
             _ => Ok(Some(columns).filter(|columns| !columns.is_empty())),

@@ -62,7 +62,8 @@ async fn a_header_tells_the_columns_and_declared_types_win() {
 async fn files_without_header_tell_nothing_unless_columns_are_declared() {
     let source = Fixture::new(10);
     source.put("LOAD00000001.csv", lines(0..3)).await;
-    assert_eq!(source.source.describe(&orders(), false).await.unwrap(), None);
+    let error = source.source.describe(&orders(), false).await.unwrap_err();
+    assert!(matches!(error, SourceError::NoColumnNames { .. }));
     let error = source.source.describe(&orders(), true).await.unwrap_err();
     assert!(matches!(error, SourceError::NoColumnNames { .. }));
     assert!(error.to_string().contains("AddColumnName=true"), "{error}");

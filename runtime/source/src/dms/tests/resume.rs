@@ -45,7 +45,7 @@ async fn resumes_anywhere(files: &[File], batch_rows: usize) {
         assert!(batch.position.covers(&batches[at.saturating_sub(1)].position));
         for (index, (_, number, _)) in found.iter().enumerate().flat_map(|(i, all)| all.iter().map(move |it| (i, it))) {
             let order = &batches[index].origin.order;
-            assert_eq!(batch.position.covers_row("public.orders", order, *number as u64), index <= at);
+            assert_eq!(batch.position.remembers_row("public.orders", order, *number as u64), index <= at);
         }
     }
 }
