@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_change::ColumnType;
@@ -14,10 +14,14 @@ use sluice_tests::spec::TableSpec;
 
 /// Cases of each property; more are asked for with `SLUICE_CASES`.
 const CASES: u32 = 1000;
+/// Where the cases begin; others are tried with `SLUICE_SEED`, and a failing run is repeated with its own.
+const SEED: u64 = 20_260_301;
 
 fn config() -> Config {
-    let cases = std::env::var("SLUICE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(CASES);
-    Config { cases, failure_persistence: None, max_shrink_iters: 400, ..Config::default() }
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let cases = number("SLUICE_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(CASES);
+    let rng_seed = RngSeed::Fixed(number("SLUICE_SEED").unwrap_or(SEED));
+    Config { cases, rng_seed, failure_persistence: None, max_shrink_iters: 400, ..Config::default() }
 }
 
 /// A whole case, small where its numbers are small.
