@@ -61,7 +61,7 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        Self { max_attempts: 5, first_wait: Duration::from_millis(500), max_wait: Duration::from_secs(60) }
+        Self { max_attempts: 8, first_wait: Duration::from_millis(500), max_wait: Duration::from_secs(60) }
     }
 }
 
