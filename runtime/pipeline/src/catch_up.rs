@@ -10,9 +10,9 @@ use sluice_lake::ScanFilter;
 use tracing::info;
 
 use crate::bronze::{self, LoggedChanges};
+use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index_build::{follow_key, live_rows};
-use crate::lane::LaneContext;
 use crate::late;
 use crate::merge::MergePart;
 use crate::tables::{Bronze, Silver};

@@ -8,8 +8,8 @@ use sluice_index::{Keys, Location};
 use sluice_lake::{ScanBatch, ScanFilter};
 use tracing::{debug, error};
 
+use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::lane::LaneContext;
 use crate::tables::Silver;
 
 /// Rows read at a time.

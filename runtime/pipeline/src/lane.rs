@@ -3,78 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_change::{Origin, RECENT_FILES, TableName};
-use sluice_lake::Lake;
+use sluice_change::{Origin, RECENT_FILES};
 use sluice_source::SourceError;
-use sluice_transform::Transform;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::budget::{LaneId, MemoryBudget};
 use crate::collect::{Arrival, Collector, Pending};
+use crate::context::LaneContext;
 use crate::error::{Directive, LaneError, directive, explain};
-use crate::status::{LaneState, StatusBoard};
-use crate::supervisor::Services;
+use crate::status::LaneState;
 use crate::tables::{self, Tables};
-use crate::{LaneSettings, ProcessSettings, catch_up, index_build, write};
+use crate::{catch_up, index_build, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
-
-/// Everything that a lane works with.
-#[derive(Debug)]
-pub struct LaneContext {
-    /// Number of the lane within the process.
-    pub id: LaneId,
-    /// What it does.
-    pub settings: LaneSettings,
-    /// Settings of the process.
-    pub process: ProcessSettings,
-    /// The seams.
-    pub services: Arc<Services>,
-    /// What shapes its rows.
-    pub transform: Arc<dyn Transform>,
-    /// Memory, shared with all lanes.
-    pub budget: MemoryBudget,
-    /// Where it says how it is.
-    pub board: StatusBoard,
-    /// Names this process in its commits.
-    pub writer: String,
-    /// Take what is there and end.
-    pub once: bool,
-    /// Ends the lane between two batches.
-    pub stop: CancellationToken,
-}
 
 /// How a session ended without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     CaughtUp,
     Stopped,
-}
-
-impl LaneContext {
-    /// The lake.
-    pub fn lake(&self) -> &Lake {
-        &self.services.lake
-    }
-
-    /// The source table.
-    pub fn table(&self) -> &TableName {
-        &self.settings.table
-    }
-
-    fn set_state(&self, state: LaneState) {
-        self.board.update(self.id, |status| status.state = state);
-    }
-
-    /// Waits, unless the process stops first. Says whether it goes on.
-    async fn pause(&self, duration: Duration) -> bool {
-        tokio::select! {
-            () = self.stop.cancelled() => false,
-            () = self.services.clock.sleep(duration) => true,
-        }
-    }
 }
 
 /// Works until the source is exhausted (`once`), the process stops, or the lane is given up. Never returns an error: what

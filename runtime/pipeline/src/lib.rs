@@ -6,6 +6,7 @@ mod bronze;
 mod budget;
 mod catch_up;
 mod collect;
+mod context;
 mod error;
 mod index_build;
 mod lane;
@@ -18,7 +19,8 @@ mod supervisor;
 mod tables;
 mod write;
 
+pub use context::Services;
 pub use error::{Directive, LaneError, directive, explain};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
-pub use supervisor::{Services, Supervisor};
+pub use supervisor::Supervisor;

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_lake::Lake;
-use sluice_platform::{Clock, CpuPool, Entropy};
-use sluice_source::Source;
 use sluice_transform::{PassThrough, Transform};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,24 +11,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
 use crate::budget::MemoryBudget;
-use crate::lane::{self, LaneContext};
+use crate::context::{LaneContext, Services};
+use crate::lane;
 use crate::status::{LaneState, LaneStatus, RunReport, StatusBoard};
 use crate::{LaneSettings, ProcessSettings};
-
-/// The seams through which a process works.
-#[derive(Debug)]
-pub struct Services {
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness.
-    pub entropy: Arc<dyn Entropy>,
-    /// The processors.
-    pub cpu: CpuPool,
-    /// Where changes come from.
-    pub source: Arc<dyn Source>,
-    /// Where tables are.
-    pub lake: Lake,
-}
 
 /// All lanes of a process.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use sluice_change::{Checkpoint, Column, Position, SchemaChange, TableSchema, con
 use sluice_index::{KeyExtractor, KeyIndex, MemoryIndex};
 use sluice_lake::{LakeColumn, LakeTable, Role, TableIdent, TableSpec};
 
+use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::lane::LaneContext;
 use crate::{bronze, rejects};
 
 /// The log of a lane.

@@ -9,8 +9,8 @@ use sluice_lake::{Encoded, FileId, LakeError, LakeTable, Outcome, TableChange, W
 use sluice_platform::failpoint;
 use uuid::Uuid;
 
+use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::lane::LaneContext;
 use crate::merge::{Fold, MergePart, MergePlan};
 use crate::tables::{self, Bronze, SchemaChanges, Silver, Tables};
 use crate::{bronze, index_build, late, rejects};

@@ -1,0 +1,80 @@
+//! What a lane works with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_change::TableName;
+use sluice_lake::Lake;
+use sluice_platform::{Clock, CpuPool, Entropy};
+use sluice_source::Source;
+use sluice_transform::Transform;
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::{LaneId, MemoryBudget};
+use crate::status::{LaneState, StatusBoard};
+use crate::{LaneSettings, ProcessSettings};
+
+/// The seams through which a process works.
+#[derive(Debug)]
+pub struct Services {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The processors.
+    pub cpu: CpuPool,
+    /// Where changes come from.
+    pub source: Arc<dyn Source>,
+    /// Where tables are.
+    pub lake: Lake,
+}
+
+/// Everything that a lane works with.
+#[derive(Debug)]
+pub struct LaneContext {
+    /// Number of the lane within the process.
+    pub id: LaneId,
+    /// What it does.
+    pub settings: LaneSettings,
+    /// Settings of the process.
+    pub process: ProcessSettings,
+    /// The seams.
+    pub services: Arc<Services>,
+    /// What shapes its rows.
+    pub transform: Arc<dyn Transform>,
+    /// Memory, shared with all lanes.
+    pub budget: MemoryBudget,
+    /// Where it says how it is.
+    pub board: StatusBoard,
+    /// Names this process in its commits.
+    pub writer: String,
+    /// Take what is there and end.
+    pub once: bool,
+    /// Ends the lane between two batches.
+    pub stop: CancellationToken,
+}
+
+impl LaneContext {
+    /// The lake.
+    pub fn lake(&self) -> &Lake {
+        &self.services.lake
+    }
+
+    /// The source table.
+    pub fn table(&self) -> &TableName {
+        &self.settings.table
+    }
+
+    /// Says what the lane is doing.
+    pub fn set_state(&self, state: LaneState) {
+        self.board.update(self.id, |status| status.state = state);
+    }
+
+    /// Waits, unless the process stops first. Says whether it goes on.
+    pub async fn pause(&self, duration: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = self.services.clock.sleep(duration) => true,
+        }
+    }
+}
