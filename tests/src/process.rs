@@ -26,6 +26,8 @@ pub mod exit {
     pub const CONFIGURATION: i32 = 2;
     /// Another process took a table over.
     pub const FENCED: i32 = 4;
+    /// All tables failed.
+    pub const ALL_FAILED: i32 = 5;
 }
 
 /// The program under test.

@@ -53,6 +53,17 @@ fn the_demo_makes_what_its_description_says_and_a_second_one_changes_nothing() {
     }
 }
 
+#[test]
+fn files_whose_columns_nobody_names_are_a_failure_not_an_empty_success() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("dms/a/b")).unwrap();
+    fs::write(folder.path().join("dms/a/b/LOAD00000001.csv"), "I,1,x\n").unwrap();
+    let config = "source.location = 'dms'\nlake.warehouse = 'lake'\ntables.'a.b' = { key = ['id'], retry = { max_attempts = 1 } }\n";
+    fs::write(folder.path().join("sluice.toml"), config).unwrap();
+    let end = run(folder.path(), &["run", "--once"]);
+    end.expect_code(exit::ALL_FAILED).expect_words(&["a.b", "declare the table's `columns`"]);
+}
+
 fn find(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
     fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
         let path = entry.path();
