@@ -119,3 +119,14 @@ fn before_images_of_the_key_end_the_records_of_changes_without_header() {
     assert_eq!(csv_load(&settings, columns, "1,a,\n").rows(), ["1 L 1|a"]);
     assert_eq!(csv_load(&settings, columns, "I,1,a,\n").rows(), ["1 I 1|a"]);
 }
+
+#[test]
+fn a_bad_first_record_of_a_full_load_does_not_decide_how_the_others_are_read() {
+    // One value too many: with `Op` it would be a possible record, and all others would not.
+    let outcome = csv_load(&CsvSettings::default(), THREE, "1,a,2,9\n2,b,3\n3,c,4\n");
+    assert_eq!(outcome.rows(), ["2 L 2|b|3", "3 L 3|c|4"]);
+    assert_eq!(outcome.rejects().len(), 1);
+    let outcome = csv_load(&CsvSettings::default(), THREE, "1,a,x\n2,b,3\n");
+    assert_eq!(outcome.rows(), ["2 L 2|b|3"]);
+    assert!(outcome.rejects()[0].contains("`x` is no int (column `n`)"), "{:?}", outcome.rejects());
+}
