@@ -1,0 +1,1 @@
+//! Amazon Web Services: objects on S3, messages of SQS, signatures.
