@@ -364,8 +364,8 @@ impl StormyStorage {
 
 #[async_trait]
 impl Storage for StormyStorage {
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
-        self.pass("list", prefix, self.inner.list(prefix)).await
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
+        self.pass("list", prefix, self.inner.list_after(prefix, after)).await
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sluice_change::TableName;
 use sluice_lake::Lake;
 use sluice_platform::{Clock, CpuPool, Entropy};
-use sluice_source::Source;
+use sluice_source::{Arrivals, Source};
 use sluice_transform::Transform;
 use tokio_util::sync::CancellationToken;
 
@@ -72,8 +72,15 @@ impl LaneContext {
 
     /// Waits, unless the process stops first. Says whether it goes on.
     pub async fn pause(&self, duration: Duration) -> bool {
+        self.pause_for(duration, &Arrivals::never()).await
+    }
+
+    /// Waits until word of new data comes, at most for `duration`. Says whether the process goes on.
+    pub async fn pause_for(&self, duration: Duration, arrivals: &Arrivals) -> bool {
         tokio::select! {
+            biased;
             () = self.stop.cancelled() => false,
+            () = arrivals.next() => true,
             () = self.services.clock.sleep(duration) => true,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_change::{Origin, RECENT_FILES};
-use sluice_source::SourceError;
+use sluice_source::{Arrivals, SourceError};
 use tracing::{info, warn};
 
 use crate::collect::{Arrival, Collector, Pending};
@@ -99,7 +99,8 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
     let reader = context.services.source.open(context.table(), &tables.schema, position).await?;
     let collector = Collector::start(reader, context.budget.clone(), context.id);
     let pending = Pending::default();
-    Session { context, tables, collector, pending, pending_since: 0, last_late: None, failures }.work().await
+    let arrivals = context.services.source.arrivals(context.table());
+    Session { context, tables, collector, arrivals, pending, pending_since: 0, last_late: None, failures }.work().await
 }
 
 /// One stretch of work on opened tables.
@@ -107,6 +108,7 @@ struct Session<'a> {
     context: &'a LaneContext,
     tables: Tables,
     collector: Collector,
+    arrivals: Arrivals,
     pending: Pending,
     pending_since: i64,
     last_late: Option<Arc<Origin>>,
@@ -175,7 +177,7 @@ impl Session<'_> {
             let left = i64::try_from(self.context.settings.batch.max_wait.as_micros()).unwrap_or(i64::MAX) - waited;
             if !self.context.once && left > 0 {
                 let wait = Duration::from_micros(left as u64).min(self.context.process.poll_interval);
-                if !self.context.pause(wait).await {
+                if !self.context.pause_for(wait, &self.arrivals).await {
                     return Ok(Some(End::Stopped));
                 }
             } else {
@@ -192,7 +194,7 @@ impl Session<'_> {
             status.backlog_files = 0;
             status.backlog_bytes = 0;
         });
-        if !self.context.pause(self.context.process.poll_interval).await {
+        if !self.context.pause_for(self.context.process.poll_interval, &self.arrivals).await {
             return Ok(Some(End::Stopped));
         }
         self.collector.ask_again();

@@ -27,8 +27,9 @@ impl LocalStorage {
 
 #[async_trait]
 impl Storage for LocalStorage {
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
         let prefix = prefix.trim_end_matches('/').to_owned();
+        let after = after.map(str::to_owned);
         blocking("list", &prefix, move |prefix| {
             let root = Self::path(prefix);
             let mut found = Vec::new();
@@ -50,6 +51,7 @@ impl Storage for LocalStorage {
                     }
                 }
             }
+            found.retain(|object| after.as_ref().is_none_or(|after| object.location > *after));
             found.sort_unstable_by(|a, b| a.location.cmp(&b.location));
             Ok(found)
         })
@@ -127,7 +129,9 @@ impl Storage for LocalStorage {
 /// Change time, not modification time: copying a file with its old times kept does not make it arrive in the past.
 fn object(location: String, metadata: &fs::Metadata) -> ObjectMeta {
     let arrived_us = metadata.ctime().saturating_mul(1_000_000).saturating_add(metadata.ctime_nsec() / 1_000);
-    ObjectMeta { location, size: metadata.len(), arrived_us }
+    // Writing changes the modification time; `chmod`, `chown` and links change only the time of arrival.
+    let etag = format!("{:x}.{:x}", metadata.mtime(), metadata.mtime_nsec());
+    ObjectMeta { location, size: metadata.len(), arrived_us, etag }
 }
 
 async fn blocking<T: Send + 'static>(

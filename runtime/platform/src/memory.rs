@@ -29,23 +29,22 @@ impl MemoryStorage {
     }
 }
 
+fn object(location: &str, bytes: &Bytes, arrived_us: i64) -> ObjectMeta {
+    ObjectMeta { location: location.to_owned(), size: bytes.len() as u64, arrived_us, etag: format!("{arrived_us:x}") }
+}
+
 fn below(prefix: &str) -> String {
     format!("{}/", prefix.trim_end_matches('/'))
 }
 
 #[async_trait]
 impl Storage for MemoryStorage {
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
         let prefix = below(prefix);
         let objects = self.objects();
         let found = objects.range(prefix.clone()..).take_while(|(location, _)| location.starts_with(&prefix));
-        Ok(found
-            .map(|(location, (bytes, arrived_us))| ObjectMeta {
-                location: location.clone(),
-                size: bytes.len() as u64,
-                arrived_us: *arrived_us,
-            })
-            .collect())
+        let wanted = found.filter(|(location, _)| after.is_none_or(|after| location.as_str() > after));
+        Ok(wanted.map(|(location, (bytes, arrived_us))| object(location, bytes, *arrived_us)).collect())
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
@@ -61,7 +60,7 @@ impl Storage for MemoryStorage {
 
     async fn head(&self, location: &str) -> Result<ObjectMeta, StorageError> {
         let (bytes, arrived_us) = self.get(location)?;
-        Ok(ObjectMeta { location: location.to_owned(), size: bytes.len() as u64, arrived_us })
+        Ok(object(location, &bytes, arrived_us))
     }
 
     async fn read(&self, location: &str) -> Result<Bytes, StorageError> {

@@ -15,6 +15,8 @@ pub struct ObjectMeta {
     pub size: u64,
     /// When it came to be at this place with this content, in microseconds since the epoch.
     pub arrived_us: i64,
+    /// Names its content: while this stays the same, so does the content. Empty where the storage cannot tell.
+    pub etag: String,
 }
 
 /// What went wrong, as far as it decides what to do.
@@ -83,7 +85,12 @@ impl StorageError {
 #[async_trait]
 pub trait Storage: Debug + Send + Sync {
     /// All objects below the folder `prefix`, at any depth, in byte order of their location.
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError>;
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
+        self.list_after(prefix, None).await
+    }
+
+    /// As [`Storage::list`], but only objects whose location sorts after `after`: what is far ahead is found cheaply.
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError>;
 
     /// The names of the folders directly below the folder `prefix`, in byte order.
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError>;

@@ -3,10 +3,12 @@
 //! Nothing here knows of Iceberg or of transforms. Decoding itself lives in `sluice-decode`; this room finds bytes, reads
 //! them and hands them over.
 
+mod arrivals;
 mod dms;
 mod error;
 mod source;
 
+pub use arrivals::Arrivals;
 pub use dms::{DmsSettings, DmsSource, DmsTableSettings};
 pub use error::SourceError;
-pub use source::{Backlog, Source, TableReader};
+pub use source::{Backlog, FileFate, Source, SourceFile, TableReader};

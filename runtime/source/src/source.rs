@@ -3,7 +3,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use sluice_change::{ChangeBatch, Column, Position, TableName, TableSchema};
 
-use crate::SourceError;
+use crate::{Arrivals, SourceError};
 
 /// A place that offers the changes of several tables.
 #[async_trait]
@@ -23,6 +23,17 @@ pub trait Source: Debug + Send + Sync {
         schema: &TableSchema,
         from: Position,
     ) -> Result<Box<dyn TableReader>, SourceError>;
+
+    /// The files of a table, those of the source and those that only `at` remembers, in their order, and what has become
+    /// of each once `at` is consumed. A source whose partitions are logs has none.
+    async fn files(&self, _table: &TableName, _at: &Position) -> Result<Vec<SourceFile>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    /// Word of new data of a table, where this source gets any.
+    fn arrivals(&self, _table: &TableName) -> Arrivals {
+        Arrivals::never()
+    }
 }
 
 /// The changes of one table, in their order.
@@ -42,6 +53,54 @@ pub trait TableReader: Send {
     fn late_files(&self) -> u64 {
         0
     }
+}
+
+/// A file of a source, and what has become of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// What a person calls it: its path relative to the source.
+    pub name: String,
+    /// Its place among the table's files (see [`sluice_change::Origin::order`]); `None` for a file that is none of DMS's.
+    pub order: Option<String>,
+    /// Its length in bytes, as it is now or, where it is gone, as it was; `None` where that is not known.
+    pub bytes: Option<u64>,
+    /// When it came to be at its place, in microseconds since the epoch.
+    pub arrived_us: Option<i64>,
+    /// What has become of it.
+    pub fate: FileFate,
+}
+
+/// What has become of a file of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileFate {
+    /// All of it is in the tables; its records, where that is still remembered.
+    Consumed {
+        /// Records in it.
+        rows: Option<u64>,
+    },
+    /// This many of its records are in the tables.
+    Partial {
+        /// Records consumed.
+        rows: u64,
+    },
+    /// It is read next or later.
+    Pending,
+    /// It sorts before files that are in the tables already, and is read next.
+    Late,
+    /// It was consumed, and has other content now.
+    Rewritten,
+    /// It was consumed whole and is no longer at the source.
+    Gone,
+    /// It was consumed in part and is no longer at the source: the rest is missing.
+    GoneInPart {
+        /// Records consumed.
+        rows: u64,
+    },
+    /// It is not read.
+    Ignored {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
 /// Data that is there and has not been read.

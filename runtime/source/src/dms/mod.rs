@@ -9,15 +9,17 @@ mod queue;
 mod reader;
 mod settings;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use sluice_change::{Column, Position, TableName, TableSchema};
 use sluice_platform::{Clock, CpuPool, Storage, StorageErrorKind, SystemClock};
+use tokio::sync::Notify;
 
 pub use settings::{DmsSettings, DmsTableSettings};
 
-use crate::{Source, SourceError, TableReader};
+use crate::{Arrivals, Source, SourceError, TableReader};
 use describe::Description;
 use listing::{Noticed, TableFolder};
 use open_file::Reading;
@@ -34,6 +36,7 @@ pub struct DmsSource {
     clock: Arc<dyn Clock>,
     settings: DmsSettings,
     noticed: Arc<Noticed>,
+    awaited: Mutex<HashMap<TableName, Arc<Notify>>>,
 }
 
 impl DmsSource {
@@ -41,13 +44,34 @@ impl DmsSource {
     pub fn new(storage: Arc<dyn Storage>, cpu: CpuPool, mut settings: DmsSettings) -> Self {
         settings.location.truncate(settings.location.trim_end_matches('/').len());
         settings.batch_rows = settings.batch_rows.max(1);
-        Self { storage, cpu, clock: Arc::new(SystemClock), settings, noticed: Arc::default() }
+        Self {
+            storage,
+            cpu,
+            clock: Arc::new(SystemClock),
+            settings,
+            noticed: Arc::default(),
+            awaited: Mutex::default(),
+        }
     }
 
     /// The same source on another clock than the machine's.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// Takes word that an object at `location` is new. Word of what is no table's is for all tables to look at.
+    pub fn notice(&self, location: &str) {
+        let Some(path) = location.strip_prefix(&self.settings.location).and_then(|path| path.strip_prefix('/')) else {
+            return;
+        };
+        let mut parts = path.split('/');
+        let table = parts.next().zip(parts.next()).and_then(|(schema, table)| TableName::new(schema, table).ok());
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        match table.and_then(|table| awaited.get(&table)) {
+            Some(notify) => notify.notify_one(),
+            None => awaited.values().for_each(|notify| notify.notify_one()),
+        }
     }
 
     fn folder(&self, table: &TableName) -> TableFolder {
@@ -120,6 +144,11 @@ impl Source for DmsSource {
             settle: self.settings.settle,
         };
         Ok(Box::new(DmsReader::new(self.folder(table), reading, schema.clone(), from)))
+    }
+
+    fn arrivals(&self, table: &TableName) -> Arrivals {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        Arrivals::of(Arc::clone(awaited.entry(table.clone()).or_default()))
     }
 }
 

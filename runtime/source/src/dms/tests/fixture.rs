@@ -63,9 +63,9 @@ impl Eventful {
 
 #[async_trait]
 impl Storage for Eventful {
-    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, StorageError> {
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
         self.happen("list", prefix).await?;
-        self.objects.list(prefix).await
+        self.objects.list_after(prefix, after).await
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
