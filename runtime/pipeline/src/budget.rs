@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -8,8 +8,9 @@ pub type LaneId = usize;
 
 /// The bytes that all lanes together may hold, handed out by the byte.
 ///
-/// A lane reserves before it reads and settles on the true size after. While some lane waits, the lane that holds most is
-/// asked to commit early, so that what it holds comes back.
+/// A lane reserves before it reads and settles on the true size after. Lanes are served in the order in which they asked, so
+/// that a small request cannot be overtaken for ever by a stream of others. While some lane waits, the lane that holds
+/// most is asked to commit early, so that what it holds comes back.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     shared: Arc<Shared>,
@@ -26,7 +27,9 @@ struct Shared {
 struct State {
     held: HashMap<LaneId, usize>,
     sum: usize,
-    waiting: usize,
+    /// Those who wait, by number, in the order in which they came.
+    queue: VecDeque<u64>,
+    next_number: u64,
 }
 
 /// Bytes that a lane holds; they come back when this is dropped.
@@ -48,6 +51,13 @@ impl State {
         self.sum = self.sum - from + to;
         let held = self.held.entry(lane).or_default();
         *held = *held - from + to;
+    }
+
+    fn enter(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.queue.push_back(number);
+        number
     }
 
     /// A reservation is granted if it fits, or if nothing at all is held: one batch must always be able to go on.
@@ -73,20 +83,20 @@ impl MemoryBudget {
 
     /// Waits until `bytes` are free and takes them.
     pub async fn reserve(&self, lane: LaneId, bytes: usize) -> Reserved {
-        let mut waiting = Waiting { shared: &self.shared, counted: false };
+        let mut place = Place { shared: &self.shared, number: None };
         loop {
             let changed = self.shared.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             {
                 let mut state = self.shared.state();
-                if state.fits(bytes, self.shared.total) {
+                let is_next = state.queue.front().copied() == place.number;
+                if is_next && state.fits(bytes, self.shared.total) {
                     state.change(lane, 0, bytes);
                     return Reserved { shared: Arc::clone(&self.shared), lane, bytes };
                 }
-                if !waiting.counted {
-                    state.waiting += 1;
-                    waiting.counted = true;
+                if place.number.is_none() {
+                    place.number = Some(state.enter());
                     // Once only: this wakes the caller too.
                     self.shared.changed.notify_waiters();
                 }
@@ -103,7 +113,7 @@ impl MemoryBudget {
             changed.as_mut().enable();
             {
                 let state = self.shared.state();
-                if state.waiting > 0 && state.largest() == Some(lane) {
+                if !state.queue.is_empty() && state.largest() == Some(lane) {
                     return;
                 }
             }
@@ -112,16 +122,18 @@ impl MemoryBudget {
     }
 }
 
-/// Counts a waiter, and uncounts it however the wait ends.
-struct Waiting<'a> {
+/// A place in the queue, which is given up however the wait ends.
+struct Place<'a> {
     shared: &'a Shared,
-    counted: bool,
+    number: Option<u64>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if self.counted {
-            self.shared.state().waiting -= 1;
+        if let Some(number) = self.number {
+            self.shared.state().queue.retain(|waiting| *waiting != number);
+            // Whoever comes next may fit.
+            self.shared.changed.notify_waiters();
         }
     }
 }
@@ -176,6 +188,41 @@ mod tests {
         assert_eq!(budget.held(), 2000);
         drop(whole);
         assert_eq!(budget.reserve(2, 10).await.bytes(), 10);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_overtaken_while_it_waits() {
+        let budget = MemoryBudget::new(100);
+        let held = budget.reserve(1, 60).await;
+        let large = budget.reserve(2, 80);
+        tokio::pin!(large);
+        assert!(futures::poll!(large.as_mut()).is_pending());
+        let small = budget.reserve(3, 10);
+        tokio::pin!(small);
+        assert!(futures::poll!(small.as_mut()).is_pending(), "it would fit, and another came first");
+        drop(held);
+        let large = large.await;
+        assert_eq!(small.await.bytes() + large.bytes(), 90);
+    }
+
+    #[tokio::test]
+    async fn who_waits_behind_one_that_gives_up_goes_on() {
+        let budget = MemoryBudget::new(100);
+        let held = budget.reserve(1, 60).await;
+        let small = {
+            let large = budget.reserve(2, 80);
+            tokio::pin!(large);
+            assert!(futures::poll!(large.as_mut()).is_pending());
+            let small = tokio::spawn({
+                let budget = budget.clone();
+                async move { budget.reserve(3, 10).await.bytes() }
+            });
+            tokio::task::yield_now().await;
+            assert!(!small.is_finished());
+            small
+        };
+        assert_eq!(small.await.unwrap(), 10);
+        drop(held);
     }
 
     #[tokio::test]

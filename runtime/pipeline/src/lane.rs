@@ -177,8 +177,16 @@ impl Session<'_> {
             let left = i64::try_from(self.context.settings.batch.max_wait.as_micros()).unwrap_or(i64::MAX) - waited;
             if !self.context.once && left > 0 {
                 let wait = Duration::from_micros(left as u64).min(self.context.process.poll_interval);
-                if !self.context.pause_for(wait, &self.arrivals).await {
-                    return Ok(Some(End::Stopped));
+                // Another lane may need the memory before this one's time has come.
+                let goes_on = tokio::select! {
+                    biased;
+                    () = self.context.budget.pressed(self.context.id) => None,
+                    goes_on = self.context.pause_for(wait, &self.arrivals) => Some(goes_on),
+                };
+                match goes_on {
+                    Some(true) => {}
+                    Some(false) => return Ok(Some(End::Stopped)),
+                    None => self.commit().await?,
                 }
             } else {
                 self.commit().await?;

@@ -1,0 +1,124 @@
+//! A source folder and a lake on local disk, and what runs on them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sluice_change::{TableName, TableSchema};
+use sluice_lake::{FormatVersion, Lake, LakeSettings, SqliteCatalog};
+use sluice_pipeline::{
+    BatchSettings, LaneSettings, LaneState, LaneStatus, ProcessSettings, RetrySettings, Services, Supervisor,
+};
+use sluice_platform::{CpuPool, LocalStorage, SystemClock, SystemEntropy};
+use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
+use tokio::sync::watch;
+
+use crate::Failure;
+
+/// The lanes as they stand, after every change.
+pub type Board = watch::Receiver<Arc<Vec<LaneStatus>>>;
+
+/// A source folder and a lake below one folder.
+#[derive(Debug, Clone)]
+pub struct Place {
+    folder: PathBuf,
+    /// The tables with their columns and keys.
+    pub tables: Vec<(TableName, TableSchema)>,
+}
+
+impl Place {
+    /// The place below `folder`.
+    pub fn new(folder: &Path, tables: Vec<(TableName, TableSchema)>) -> Self {
+        Self { folder: folder.to_owned(), tables }
+    }
+
+    /// The folder of one table's files.
+    pub fn table_folder(&self, table: &TableName) -> PathBuf {
+        self.folder.join("dms").join(table.schema()).join(table.table())
+    }
+
+    /// The source.
+    pub fn source(&self) -> Result<DmsSource, Failure> {
+        let mut settings = DmsSettings::new(LocalStorage::location(&self.folder.join("dms")));
+        settings.settle = Duration::ZERO;
+        settings.csv.timestamp_column = Some("ts".into());
+        for (name, schema) in &self.tables {
+            let table =
+                DmsTableSettings { csv: settings.csv.clone(), declared: schema.clone(), ..DmsTableSettings::default() };
+            settings.tables.insert(name.clone(), table);
+        }
+        Ok(DmsSource::new(Arc::new(LocalStorage), CpuPool::new(0)?, settings))
+    }
+
+    /// All tables, ready to run.
+    pub fn supervisor(&self, batch: BatchSettings, memory_bytes: usize) -> Result<Supervisor, Failure> {
+        let process = ProcessSettings {
+            memory_bytes,
+            poll_interval: Duration::from_millis(20),
+            retry_quarantined: None,
+            ..ProcessSettings::default()
+        };
+        let lanes: Result<Vec<LaneSettings>, Failure> =
+            self.tables.iter().map(|(name, schema)| lane(name, schema, batch)).collect();
+        Ok(Supervisor::new(self.services()?, process, lanes?))
+    }
+
+    fn services(&self) -> Result<Services, Failure> {
+        let (clock, entropy, cpu) = (Arc::new(SystemClock), Arc::new(SystemEntropy), CpuPool::new(0)?);
+        let lake_folder = self.folder.join("lake");
+        std::fs::create_dir_all(&lake_folder)?;
+        let catalog = Arc::new(SqliteCatalog::open(&lake_folder.join("catalog.db"), "sluice")?);
+        let lake = Lake::new(
+            Arc::new(LocalStorage),
+            catalog,
+            clock.clone(),
+            entropy.clone(),
+            cpu.clone(),
+            &LocalStorage::location(&lake_folder),
+            LakeSettings::default(),
+        );
+        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source()?), lake })
+    }
+}
+
+fn lane(table: &TableName, schema: &TableSchema, batch: BatchSettings) -> Result<LaneSettings, Failure> {
+    let name = |layer: &str| format!("{layer}.{}_{}", table.schema(), table.table()).parse();
+    Ok(LaneSettings {
+        table: table.clone(),
+        bronze: name("bronze")?,
+        silver: name("silver")?,
+        rejects: name("dead_letters")?,
+        declared: schema.clone(),
+        guess_types: false,
+        format_version: FormatVersion::V3,
+        bronze_partition: vec!["day(_commit_ts)".parse()?],
+        silver_partition: Vec::new(),
+        batch,
+        retry: RetrySettings { max_attempts: 2, first_wait: Duration::from_millis(10), ..RetrySettings::default() },
+    })
+}
+
+/// Waits until all lanes are `done`. A lane that `may_fail` refuses and that failed ends the wait with its reason.
+pub async fn until(
+    board: &mut Board,
+    may_fail: impl Fn(&TableName) -> bool,
+    done: impl Fn(&[LaneStatus]) -> bool,
+) -> Result<(), Failure> {
+    loop {
+        {
+            let lanes = board.borrow_and_update();
+            for lane in lanes.iter().filter(|lane| !may_fail(&lane.table)) {
+                if let LaneState::Retrying { reason, .. }
+                | LaneState::Quarantined { reason }
+                | LaneState::Fenced { reason } = &lane.state
+                {
+                    return Err(format!("{}: {reason}", lane.table).into());
+                }
+            }
+            if done(&lanes) {
+                return Ok(());
+            }
+        }
+        board.changed().await?;
+    }
+}
