@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use sluice_change::TableName;
 use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
-use sluice_lake::{CatalogError, Lake, LakeError, LakeSettings, SqliteCatalog};
+use sluice_lake::{
+    Catalog, CatalogError, Lake, LakeError, LakeSettings, RequestSigner, RestCatalog, RestSettings, SqliteCatalog,
+};
 use sluice_pipeline::{LaneSettings, Services};
 use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceError};
 use thiserror::Error;
 
-use crate::config::{Config, ConfigError, FileFormat, Presence};
+use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
 use crate::exit::Exit;
 
 /// Why a command cannot start.
@@ -26,6 +28,17 @@ pub(crate) enum StartError {
     /// The catalog cannot be opened.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// Requests to the catalog cannot be signed.
+    #[error(
+        "requests to the catalog cannot be signed for {service} in {region}: this build of sluice has no signer, use \
+         `token` or `credential` in place of `lake.catalog.sigv4`"
+    )]
+    Signer {
+        /// The service.
+        service: String,
+        /// The region.
+        region: String,
+    },
     /// The catalog's folder cannot be made.
     #[error("cannot make the folder {} for the catalog: check `lake.catalog.path`", path.display())]
     Folder {
@@ -101,14 +114,9 @@ impl Machine {
 
     /// The lake, its catalog made where it is missing.
     pub fn lake(&self, config: &Config) -> Result<Lake, StartError> {
-        if let Some(folder) = config.catalog_path.parent() {
-            let failed = |source| StartError::Folder { path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        let catalog = SqliteCatalog::open(&config.catalog_path, &config.catalog_name)?;
         Ok(Lake::new(
             Arc::clone(&self.storage),
-            Arc::new(catalog),
+            self.catalog(&config.catalog)?,
             Arc::clone(&self.clock),
             Arc::clone(&self.entropy),
             self.cpu.clone(),
@@ -119,7 +127,27 @@ impl Machine {
 
     /// The lake, if there is one yet.
     pub fn existing_lake(&self, config: &Config) -> Result<Option<Lake>, StartError> {
-        if config.catalog_path.exists() { self.lake(config).map(Some) } else { Ok(None) }
+        match &config.catalog {
+            CatalogChoice::Sqlite { path, .. } if !path.exists() => Ok(None),
+            _ => self.lake(config).map(Some),
+        }
+    }
+
+    fn catalog(&self, choice: &CatalogChoice) -> Result<Arc<dyn Catalog>, StartError> {
+        match choice {
+            CatalogChoice::Sqlite { path, name } => {
+                if let Some(folder) = path.parent() {
+                    let failed = |source| StartError::Folder { path: folder.to_owned(), source };
+                    std::fs::create_dir_all(folder).map_err(failed)?;
+                }
+                Ok(Arc::new(SqliteCatalog::open(path, name)?))
+            }
+            CatalogChoice::Rest { settings, sigv4 } => {
+                let mut settings = RestSettings::clone(settings);
+                settings.signer = sigv4.as_ref().map(signer).transpose()?;
+                Ok(Arc::new(RestCatalog::new(settings, Arc::clone(&self.clock), Arc::clone(&self.entropy))?))
+            }
+        }
     }
 
     /// The lanes to run: the configured tables, and those in the source where all are taken.
@@ -138,6 +166,11 @@ impl Machine {
             lake: self.lake(config)?,
         })
     }
+}
+
+/// What signs the requests to a catalog.
+fn signer(sigv4: &SigV4) -> Result<Arc<dyn RequestSigner>, StartError> {
+    Err(StartError::Signer { service: sigv4.service.clone(), region: sigv4.region.clone() })
 }
 
 fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {

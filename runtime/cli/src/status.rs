@@ -69,7 +69,7 @@ pub(crate) async fn command(config: &Config, json: bool, terminal: &Terminal) ->
     let report = StatusReport {
         at_us: now_us,
         warehouse: config.warehouse.clone(),
-        catalog: config.catalog_path.display().to_string(),
+        catalog: config.catalog.address(),
         tables,
     };
     if json {

@@ -41,6 +41,29 @@ pub enum CatalogError {
         #[source]
         source: Cause,
     },
+    /// It does not know who asks, or does not let them.
+    #[error(
+        "the catalog `{catalog}` does not let sluice in: asked to {operation}, {message}; check the credentials of \
+         `lake.catalog` and what they allow"
+    )]
+    Denied {
+        /// Which catalog.
+        catalog: String,
+        /// What was tried.
+        operation: &'static str,
+        /// What it said.
+        message: String,
+    },
+    /// It understands what is asked, and will not do it.
+    #[error("the catalog `{catalog}` refused to {operation}: {message}")]
+    Refused {
+        /// Which catalog.
+        catalog: String,
+        /// What was tried.
+        operation: &'static str,
+        /// What it said.
+        message: String,
+    },
 }
 
 /// What can go wrong with a lake table.
@@ -145,7 +168,9 @@ impl LakeError {
             LakeError::Storage { source, .. } => {
                 matches!(source.kind, StorageErrorKind::Transient | StorageErrorKind::Full)
             }
-            LakeError::Catalog { source, .. } => !matches!(source, CatalogError::Corrupt { .. }),
+            LakeError::Catalog { source, .. } => {
+                matches!(source, CatalogError::Busy { .. } | CatalogError::Unavailable { .. })
+            }
             LakeError::Unresolved { .. } | LakeError::Contention { .. } => true,
             _ => false,
         }

@@ -92,7 +92,7 @@ impl CheckReport {
             configuration: config.path().display().to_string(),
             source: config.source_location.clone(),
             warehouse: config.warehouse.clone(),
-            catalog: format!("{} ({})", config.catalog_path.display(), config.catalog_name),
+            catalog: config.catalog.shown(),
             errors: Vec::new(),
             tables_in_source: 0,
             not_taken: Vec::new(),

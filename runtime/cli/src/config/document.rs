@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
-use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, Presence, TableChoice, TimeSpan};
+use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, HiddenText, HiddenTexts, Presence, TableChoice, TimeSpan};
 
 section! {
     /// Configuration of sluice.
@@ -74,12 +74,47 @@ section! {
 section! {
     /// The catalog of the Iceberg tables.
     CatalogSection {
-        /// Kind of catalog; "sqlite" is the only one.
-        r#type: CatalogKind,
-        /// The SQLite file; default `catalog.db` in the warehouse.
-        path: String,
-        /// Name of the catalog within the file, which readers must use too; default "sluice".
-        name: String,
+        /// Kind of catalog: "sqlite" (the default) or "rest" (the default where `uri` is given).
+        r#type: Located<CatalogKind>,
+        /// sqlite: the SQLite file; default `catalog.db` in the warehouse.
+        path: Located<String>,
+        /// sqlite: name of the catalog within the file, which readers must use too; default "sluice".
+        name: Located<String>,
+        /// rest: address of the catalog, without `/v1`. Required.
+        uri: Located<String>,
+        /// rest: what the server calls the warehouse, where it has several. `lake.warehouse` stays the folder of the
+        /// tables.
+        warehouse: Located<String>,
+        /// rest: a bearer token.
+        token: Located<HiddenText>,
+        /// rest: OAuth2 client credentials, as "id:secret"; tokens are fetched with them and renewed in time.
+        credential: Located<HiddenText>,
+        /// rest: OAuth2 scope; default "catalog".
+        scope: Located<String>,
+        /// rest: the OAuth2 token endpoint; default `{uri}/v1/oauth/tokens`.
+        oauth2_server_uri: Located<String>,
+        /// rest: OAuth2 audience, where the server wants one.
+        audience: Located<String>,
+        /// rest: OAuth2 resource, where the server wants one.
+        resource: Located<String>,
+        /// rest: sign requests as AWS wants it, with the credentials of the environment.
+        sigv4: Located<SigV4Section>,
+        /// rest: headers of every request.
+        headers: Located<HiddenTexts>,
+        /// rest: how long a connection may take; default "10s".
+        connect_timeout: Located<TimeSpan>,
+        /// rest: how long a request may take, its answer read; default "60s".
+        request_timeout: Located<TimeSpan>,
+    }
+}
+
+section! {
+    /// Amazon's signatures.
+    SigV4Section {
+        /// Region of the catalog. Required.
+        region: String,
+        /// Service that is signed for: "glue" (the default), "s3tables" or "execute-api".
+        service: String,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The configuration file: read, checked as a whole, and mapped to what the rooms below are given.
 
+mod catalog;
 mod document;
 mod lanes;
 mod names;
@@ -18,6 +19,7 @@ use sluice_pipeline::{LaneSettings, ProcessSettings};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use catalog::{CatalogChoice, SigV4};
 pub(crate) use document::CsvSection;
 use document::DocumentSection;
 pub use problem::{ConfigError, Problem};
@@ -40,10 +42,8 @@ pub struct Config {
     pub takes_all_tables: bool,
     /// `file://` URI of the warehouse.
     pub warehouse: String,
-    /// The catalog's SQLite file.
-    pub catalog_path: PathBuf,
-    /// The catalog's name within it.
-    pub catalog_name: String,
+    /// The catalog of the tables.
+    pub catalog: CatalogChoice,
     /// Limits of the process.
     pub process: ProcessSettings,
     /// Threads that compute; 0 means one a processor.
@@ -113,20 +113,15 @@ impl Config {
         let process = process_settings(&document, reading);
         let cpu_threads = document.process.as_ref().and_then(|process| process.cpu_threads).unwrap_or(0) as usize;
         let catalog = lake.catalog.unwrap_or_default();
-        let warehouse = warehouse?;
-        let catalog_path = match &catalog.path {
-            Some(path) => base.join(path),
-            None => paths::path(&warehouse).join("catalog.db"),
-        };
+        let catalog = catalog::choose(reading, base, warehouse.as_deref().unwrap_or_default(), catalog);
         Some(Config {
             path: path.to_owned(),
             text: String::new(),
             document,
             source_location: source_location?,
             takes_all_tables,
-            warehouse,
-            catalog_path: std::path::absolute(&catalog_path).unwrap_or(catalog_path),
-            catalog_name: catalog.name.unwrap_or_else(|| "sluice".to_owned()),
+            warehouse: warehouse?,
+            catalog: catalog?,
             process,
             cpu_threads,
         })

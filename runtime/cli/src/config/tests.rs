@@ -27,8 +27,7 @@ fn the_smallest_configuration_is_three_lines() {
     let config = parse(&with("tables.'public.orders' = { key = ['id'] }")).unwrap();
     assert_eq!(config.source_location, "file:///etc/sluice/dms");
     assert_eq!(config.warehouse, "file:///lake");
-    assert_eq!(config.catalog_path, Path::new("/lake/catalog.db"));
-    assert_eq!(config.catalog_name, "sluice");
+    assert_eq!(config.catalog.shown(), "/lake/catalog.db (sluice)");
     assert_eq!(config.process, ProcessSettings::default());
     let lanes = config.lanes(&[]).unwrap();
     assert_eq!(lanes.len(), 1);
@@ -39,6 +38,70 @@ fn the_smallest_configuration_is_three_lines() {
     assert_eq!(lane.bronze_partition[0].to_string(), "day(_commit_ts)");
     assert_eq!(lane.format_version, FormatVersion::V3);
     assert!(!lane.guess_types);
+}
+
+/// The faults of a `[lake.catalog]`, each without the file's name.
+fn catalog_faults(catalog: &str) -> Vec<String> {
+    let found = faults(&with(&format!("tables.'a.x' = {{ key = ['id'] }}\n[lake.catalog]\n{catalog}")));
+    found.into_iter().map(|fault| fault.trim_start_matches("sluice.toml:").to_owned()).collect()
+}
+
+#[test]
+fn a_rest_catalog_has_its_address_and_says_who_asks() {
+    let catalog = "uri = 'https://lake.example.com/api/'\nwarehouse = 'prod'\ncredential = 'me:s3cr3t'\nscope = 'x'\n\
+                   headers = { x-team = 'hush' }\nrequest_timeout = '5s'\n";
+    let config = parse(&with(&format!("tables.'a.x' = {{ key = ['id'] }}\n[lake.catalog]\n{catalog}"))).unwrap();
+    assert_eq!(config.catalog.shown(), "https://lake.example.com/api (prod)");
+    let CatalogChoice::Rest { settings, sigv4: None } = &config.catalog else { panic!("{:?}", config.catalog) };
+    assert_eq!(settings.request_timeout, Duration::from_secs(5));
+    assert_eq!(settings.connect_timeout, Duration::from_secs(10));
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("scope: \"x\"") && !shown.contains("s3cr3t") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn a_rest_catalog_may_be_signed_for() {
+    let catalog =
+        "type = 'rest'\nuri = 'https://glue.eu-west-1.amazonaws.com/iceberg'\nsigv4 = { region = 'eu-west-1' }\n";
+    let config = parse(&with(&format!("tables.'a.x' = {{ key = ['id'] }}\n[lake.catalog]\n{catalog}"))).unwrap();
+    let CatalogChoice::Rest { sigv4: Some(sigv4), .. } = &config.catalog else { panic!("{:?}", config.catalog) };
+    assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "glue"));
+    let found = catalog_faults("uri = 'http://x'\ntoken = 't'\nsigv4 = { service = 'glue' }\n");
+    assert!(found[0].starts_with("6:9: `lake.catalog.sigv4` signs with Amazon's credentials"), "{found:?}");
+    assert!(found[1].starts_with("6:9: `lake.catalog.sigv4.region` is missing"), "{found:?}");
+}
+
+#[test]
+fn keys_of_the_other_kind_of_catalog_are_refused_with_advice() {
+    let found = catalog_faults("type = 'sqlite'\nuri = 'http://x'\nscope = 's'\ntoken = 't'\n");
+    assert_eq!(found[0], "5:7: `lake.catalog.uri` is for `type = \"rest\"`: set that, or remove the key");
+    assert_eq!(found.len(), 3);
+    let found = catalog_faults("type = 'rest'\npath = 'x.db'\nscope = 's'\n");
+    assert!(found[0].starts_with("4:8: `lake.catalog.uri` is missing"), "{found:?}");
+    assert!(found[1].starts_with("5:8: `lake.catalog.path` is for `type = \"sqlite\"`"), "{found:?}");
+    assert!(found[2].starts_with("6:9: `lake.catalog.scope` has no use without `credential`"), "{found:?}");
+    let found = catalog_faults("type = 'glue'\n");
+    assert!(found[0].ends_with("there is no catalog of type `glue`: use \"sqlite\" or \"rest\""), "{found:?}");
+}
+
+#[test]
+fn addresses_and_secrets_of_a_rest_catalog_are_checked() {
+    for (uri, wanted) in [
+        ("lake.example.com", "is no address"),
+        ("https://", "is no address"),
+        ("https://me:pw@lake", "holds a name or password"),
+        ("https://lake/?x=1", "must end with its path"),
+        ("https://lake/v1/", "ends with `/v1`"),
+    ] {
+        let found = catalog_faults(&format!("uri = '{uri}'\n"));
+        assert!(found.len() == 1 && found[0].starts_with("4:7: ") && found[0].contains(wanted), "{uri}: {found:?}");
+    }
+    let found = catalog_faults("uri = 'http://x'\ntoken = 'a'\ncredential = ':'\nconnect_timeout = '0'\n");
+    assert!(found[0].starts_with("5:9: `lake.catalog` has both `token` and `credential`"), "{found:?}");
+    assert!(found[1].starts_with("6:14: `lake.catalog.credential` is empty"), "{found:?}");
+    assert!(found[2].starts_with("7:19: `lake.catalog.connect_timeout` must be longer"), "{found:?}");
+    let found = catalog_faults("uri = 'http://x'\nheaders = { 'a b' = 'x', Authorization = 'y' }\n");
+    assert!(found.len() == 2 && found.iter().all(|fault| fault.starts_with("5:11: ")), "{found:?}");
 }
 
 #[test]

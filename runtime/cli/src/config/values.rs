@@ -1,6 +1,8 @@
 //! The plain values of the configuration: sizes, durations, columns, choices, lists.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use sluice_change::{Column, ColumnType};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::reader::{Reading, Value, nearest, wrong_type};
+use super::reader::{Reading, Value, join, nearest, wrong_type};
 
 impl Value for String {
     fn read(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Self> {
@@ -317,6 +319,7 @@ text_value!(TableChoice, "TableChoice", { "enum": ["configured", "all"] });
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CatalogKind {
     Sqlite,
+    Rest,
 }
 
 impl FromStr for CatalogKind {
@@ -325,12 +328,71 @@ impl FromStr for CatalogKind {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "sqlite" => Ok(Self::Sqlite),
-            _ => Err(format!("there is no catalog of type `{text}`: use \"sqlite\"")),
+            "rest" => Ok(Self::Rest),
+            _ => Err(format!("there is no catalog of type `{text}`: use \"sqlite\" or \"rest\"")),
         }
     }
 }
 
-text_value!(CatalogKind, "CatalogKind", { "enum": ["sqlite"] });
+text_value!(CatalogKind, "CatalogKind", { "enum": ["sqlite", "rest"] });
+
+/// A text that is not shown, such as a token.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct HiddenText(String);
+
+impl HiddenText {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HiddenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl FromStr for HiddenText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_value!(HiddenText, "HiddenText", { "type": "string" });
+
+/// Texts by name that are not shown, such as headers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HiddenTexts(pub BTreeMap<String, HiddenText>);
+
+impl Value for HiddenTexts {
+    fn read(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let DeValue::Table(table) = value.get_ref() else {
+            wrong_type(reading, path, "a table", value.get_ref(), value.span());
+            return None;
+        };
+        let read = table.iter().filter_map(|(key, item)| {
+            let name = key.get_ref().as_ref();
+            Some((name.to_owned(), HiddenText::read(reading, &join(path, name), item)?))
+        });
+        Some(Self(read.collect()))
+    }
+}
+
+impl JsonSchema for HiddenTexts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "HiddenTexts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ mod sample;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{CatalogChoice, Config};
 use crate::exit::Exit;
 use crate::grid::Grid;
 use crate::program::Outputs;
@@ -73,7 +73,9 @@ fn tables(look: &Look) -> String {
 
 /// How other programs read what the demo made.
 fn how_to_query(config: &Config, folder: &Path) -> String {
-    let (catalog, name, warehouse) = (config.catalog_path.display(), &config.catalog_name, &config.warehouse);
+    // The demo's own configuration has the catalog in a file.
+    let CatalogChoice::Sqlite { path, name } = &config.catalog else { return String::new() };
+    let (catalog, warehouse) = (path.display(), &config.warehouse);
     let program = std::env::args_os().next().map_or_else(|| PathBuf::from("sluice"), PathBuf::from);
     let again = format!("{} --config {}", "status", folder.join("sluice.toml").display());
     let mut text = String::new();

@@ -2,6 +2,7 @@
 
 mod memory;
 mod pointer;
+mod rest;
 mod sqlite;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use iceberg::spec::{TableMetadata, TableMetadataRef};
 use iceberg::{TableRequirement, TableUpdate};
 pub use memory::{MemoryCatalog, MemoryFault};
+pub use rest::{ClientCredentials, RequestSigner, RestAuth, RestCatalog, RestSettings, Secret};
 use sluice_platform::{Clock, Entropy, Storage};
 pub use sqlite::SqliteCatalog;
 
