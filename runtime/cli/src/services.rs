@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sluice_aws::{AwsContext, S3Storage, SCHEMES};
 use sluice_change::TableName;
 use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
 use sluice_lake::{CatalogError, Lake, LakeError, LakeSettings, SqliteCatalog};
 use sluice_pipeline::{LaneSettings, Services};
-use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, SystemClock, SystemEntropy};
+use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, StorageRouter, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceError};
 use thiserror::Error;
 
@@ -78,6 +79,7 @@ impl StartError {
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub storage: Arc<dyn Storage>,
+    pub aws: Arc<AwsContext>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub cpu: CpuPool,
@@ -85,10 +87,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub fn new(config: &Config) -> Result<Self, StartError> {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let aws = AwsContext::new(config.aws.clone(), clock.clone(), entropy.clone());
+        let s3: Arc<dyn Storage> = Arc::new(S3Storage::new(Arc::clone(&aws)));
+        let local = StorageRouter::new(Arc::new(LocalStorage));
+        let storage = SCHEMES.iter().fold(local, |router, scheme| router.with(scheme, Arc::clone(&s3)));
         Ok(Self {
-            storage: Arc::new(LocalStorage),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
+            storage: Arc::new(storage),
+            aws,
+            clock,
+            entropy,
             cpu: CpuPool::new(config.cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
         })
     }
@@ -128,13 +136,13 @@ impl Machine {
         Ok(config.lanes(&found)?)
     }
 
-    /// Everything that a run works through.
-    pub fn services(&self, config: &Config, lanes: &[LaneSettings]) -> Result<Services, StartError> {
+    /// Everything that a run of lanes over `source` works through.
+    pub fn services(&self, config: &Config, source: Arc<dyn Source>) -> Result<Services, StartError> {
         Ok(Services {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             cpu: self.cpu.clone(),
-            source: Arc::new(self.source(config, lanes)),
+            source,
             lake: self.lake(config)?,
         })
     }

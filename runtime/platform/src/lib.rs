@@ -8,6 +8,7 @@ mod entropy;
 pub mod failpoint;
 mod local;
 mod memory;
+mod router;
 mod storage;
 
 pub use clock::{Clock, SystemClock};
@@ -15,4 +16,5 @@ pub use cpu::CpuPool;
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use local::LocalStorage;
 pub use memory::MemoryStorage;
+pub use router::StorageRouter;
 pub use storage::{ObjectMeta, Storage, StorageError, StorageErrorKind};

@@ -6,6 +6,7 @@ mod names;
 mod paths;
 mod problem;
 mod reader;
+mod s3;
 mod values;
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::generate::SchemaSettings;
+use sluice_aws::{AwsSettings, QueueSettings, Secret};
 use sluice_change::TableName;
 use sluice_pipeline::{LaneSettings, ProcessSettings};
 use toml::Spanned;
@@ -32,13 +34,18 @@ const LEAST_MEMORY: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Config {
     path: PathBuf,
-    text: String,
+    /// It may hold secrets.
+    text: Secret,
     document: DocumentSection,
-    /// `file://` URI of the folder that DMS writes to.
+    /// `file://` or `s3://` URI of the folder that DMS writes to.
     pub source_location: String,
     /// Whether tables without settings of their own are taken too.
     pub takes_all_tables: bool,
-    /// `file://` URI of the warehouse.
+    /// How S3 is reached.
+    pub aws: AwsSettings,
+    /// Where word of new files comes from.
+    pub notifications: Option<QueueSettings>,
+    /// `file://` or `s3://` URI of the warehouse.
     pub warehouse: String,
     /// The catalog's SQLite file.
     pub catalog_path: PathBuf,
@@ -72,7 +79,7 @@ impl Config {
         if let Some(mut config) = config
             && problems.is_empty()
         {
-            config.text = text;
+            config.text = Secret::new(text);
             match config.lanes(&[]) {
                 Ok(_) => return Ok(config),
                 Err(ConfigError::Wrong { problems: found, .. }) => problems = found,
@@ -103,6 +110,9 @@ impl Config {
         let location = |located: reader::Located<String>| {
             paths::location(base, &located.value).map_err(|message| reading.fault(located.offset, message)).ok()
         };
+        let warehouse_at = lake.warehouse.as_ref().map_or(0, |located| located.offset);
+        let aws = s3::settings(document.s3.as_ref(), reading);
+        let notifications = source.notifications.as_ref().and_then(|section| s3::queue(section, reading));
         let source_location = source.location.and_then(location);
         let warehouse = lake.warehouse.and_then(location);
         let takes_all_tables = source.tables == Some(TableChoice::All);
@@ -113,17 +123,30 @@ impl Config {
         let process = process_settings(&document, reading);
         let cpu_threads = document.process.as_ref().and_then(|process| process.cpu_threads).unwrap_or(0) as usize;
         let catalog = lake.catalog.unwrap_or_default();
-        let warehouse = warehouse?;
+        let (source_location, warehouse) = (source_location?, warehouse?);
+        if notifications.is_some() && !paths::is_on_s3(&source_location) {
+            reading.fault(0, "`source.notifications` is about files on S3, and `source.location` is on local disk");
+        }
         let catalog_path = match &catalog.path {
             Some(path) => base.join(path),
+            None if paths::is_on_s3(&warehouse) => {
+                reading.fault(
+                    warehouse_at,
+                    "`lake.catalog.path` is missing: the SQLite catalog is a file on local disk and the warehouse is \
+                     on S3, so say where it is to be, for example lake.catalog.path = \"catalog.db\"",
+                );
+                return None;
+            }
             None => paths::path(&warehouse).join("catalog.db"),
         };
         Some(Config {
             path: path.to_owned(),
-            text: String::new(),
+            text: Secret::new(""),
             document,
-            source_location: source_location?,
+            source_location,
             takes_all_tables,
+            aws,
+            notifications,
             warehouse,
             catalog_path: std::path::absolute(&catalog_path).unwrap_or(catalog_path),
             catalog_name: catalog.name.unwrap_or_else(|| "sluice".to_owned()),
@@ -139,7 +162,7 @@ impl Config {
 
     /// The lanes of the configured tables, and of those `found` in the source where all tables are taken.
     pub fn lanes(&self, found: &[TableName]) -> Result<Vec<LaneSettings>, ConfigError> {
-        let reading = Reading::new(&self.text, &|_| None);
+        let reading = Reading::new(self.text.reveal(), &|_| None);
         let found = if self.takes_all_tables { found } else { &[] };
         let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &reading);
         let problems = reading.into_problems();

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use sluice_aws::Secret;
 use sluice_change::{Column, ColumnType};
 use toml::Spanned;
 use toml::de::DeValue;
@@ -331,6 +332,38 @@ impl FromStr for CatalogKind {
 }
 
 text_value!(CatalogKind, "CatalogKind", { "enum": ["sqlite"] });
+
+/// A text that is not shown, neither in errors nor in logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub Secret);
+
+impl Value for Hidden {
+    fn read(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let DeValue::String(text) = value.get_ref() else {
+            wrong_type(reading, path, "a string", value.get_ref(), value.span());
+            return None;
+        };
+        let fault = |message: String| {
+            let message = if message.contains(text.as_ref()) { "opens `${` and does not close it" } else { &message };
+            reading.fault(value.span().start, format!("`{path}`: {message}"));
+        };
+        reading.expand(text).map(|text| Self(Secret::new(text))).map_err(fault).ok()
+    }
+}
+
+impl JsonSchema for Hidden {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Hidden".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["${AWS_SECRET_ACCESS_KEY}"] })
+    }
+}
 
 #[cfg(test)]
 mod tests {
