@@ -31,7 +31,7 @@ pub(crate) fn start(format: LogFormat, filter: &str, progress: MultiProgress) ->
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let filter = EnvFilter::try_new(filter)
+    let filter = EnvFilter::try_new(quietened(filter))
         .map_err(|error| format!("`{filter}` is no log filter ({error}): use error, warn, info, debug or trace"))?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideProgress { progress }).with_ansi(watched);
@@ -42,6 +42,15 @@ pub(crate) fn start(format: LogFormat, filter: &str, progress: MultiProgress) ->
         builder.with_target(false).try_init()
     };
     Ok(())
+}
+
+/// The filter without what Amazon's SDK says of each request, unless it is asked for: what matters comes as an error.
+fn quietened(filter: &str) -> String {
+    if filter.contains("aws_") {
+        return filter.to_owned();
+    }
+    let sdk = ["aws_config", "aws_credential_types", "aws_runtime", "aws_sigv4", "aws_smithy_runtime", "hyper_util"];
+    sdk.iter().fold(filter.to_owned(), |filter, target| format!("{filter},{target}=error"))
 }
 
 /// Standard error, with the progress lines out of the way while a line is written.
@@ -69,5 +78,17 @@ impl Write for BesideProgress {
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sdk_speaks_only_when_it_is_asked() {
+        assert!(quietened("debug").starts_with("debug,aws_config=error,"));
+        assert_eq!(quietened("info,aws_config=debug"), "info,aws_config=debug");
+        assert!(EnvFilter::try_new(quietened("info")).is_ok());
     }
 }

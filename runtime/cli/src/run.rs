@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use sluice_aws::{Notifications, QueueSettings};
 use sluice_pipeline::{LaneState, LaneStatus, RunReport, Supervisor};
+use sluice_source::DmsSource;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -34,13 +36,17 @@ pub(crate) async fn command(config: &Config, once: bool, json: bool, outputs: &O
 pub(crate) async fn take_in(config: &Config, once: bool, outputs: &Outputs) -> Result<RunReport, StartError> {
     let machine = Machine::new(config)?;
     let lanes = machine.lanes(config).await?;
-    let services = machine.services(config, &lanes)?;
+    let source = Arc::new(machine.source(config, &lanes));
+    let services = machine.services(config, Arc::<DmsSource>::clone(&source))?;
     if lanes.is_empty() {
         warn!(source = config.source_location, "the source holds no tables yet; start again when it does");
     }
     info!(tables = lanes.len(), source = config.source_location, warehouse = config.warehouse, once, "sluice starts");
     let stop = CancellationToken::new();
     let _signals = AbortOnDropHandle::new(tokio::spawn(obey_signals(stop.clone())));
+    // A run that ends with what is there has no use for word of more.
+    let queue = config.notifications.clone().filter(|_| !once);
+    let _word = queue.map(|queue| AbortOnDropHandle::new(tokio::spawn(listen(&machine, queue, source, stop.clone()))));
     let supervisor = Supervisor::new(services, config.process, lanes);
     let drawing = outputs.watched.then(|| {
         tokio::spawn(progress::show(supervisor.status(), Arc::clone(&machine.clock), outputs.progress.clone()))
@@ -52,6 +58,17 @@ pub(crate) async fn take_in(config: &Config, once: bool, outputs: &Outputs) -> R
         let _ = drawing.await;
     }
     Ok(report)
+}
+
+/// Passes word of new files on to the source.
+fn listen(
+    machine: &Machine,
+    queue: QueueSettings,
+    source: Arc<DmsSource>,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let notifications = Notifications::new(Arc::clone(&machine.aws), queue);
+    async move { notifications.listen(stop, |location| source.notice(location)).await }
 }
 
 /// The first signal asks the lanes to stop, the second ends the process.

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use sluice_aws::{AwsContext, S3Storage, SCHEMES, SigV4Signer};
 use sluice_change::TableName;
 use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
 use sluice_lake::{
     Catalog, CatalogError, Lake, LakeError, LakeSettings, RequestSigner, RestCatalog, RestSettings, SqliteCatalog,
 };
 use sluice_pipeline::{LaneSettings, Services};
-use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, SystemClock, SystemEntropy};
+use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, StorageRouter, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceError};
 use thiserror::Error;
 
@@ -28,17 +30,6 @@ pub(crate) enum StartError {
     /// The catalog cannot be opened.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
-    /// Requests to the catalog cannot be signed.
-    #[error(
-        "requests to the catalog cannot be signed for {service} in {region}: this build of sluice has no signer, use \
-         `token` or `credential` in place of `lake.catalog.sigv4`"
-    )]
-    Signer {
-        /// The service.
-        service: String,
-        /// The region.
-        region: String,
-    },
     /// The catalog's folder cannot be made.
     #[error("cannot make the folder {} for the catalog: check `lake.catalog.path`", path.display())]
     Folder {
@@ -91,6 +82,7 @@ impl StartError {
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub storage: Arc<dyn Storage>,
+    pub aws: Arc<AwsContext>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub cpu: CpuPool,
@@ -98,10 +90,16 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub fn new(config: &Config) -> Result<Self, StartError> {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let aws = AwsContext::new(config.aws.clone(), clock.clone(), entropy.clone());
+        let s3: Arc<dyn Storage> = Arc::new(S3Storage::new(Arc::clone(&aws)));
+        let local = StorageRouter::new(Arc::new(LocalStorage));
+        let storage = SCHEMES.iter().fold(local, |router, scheme| router.with(scheme, Arc::clone(&s3)));
         Ok(Self {
-            storage: Arc::new(LocalStorage),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
+            storage: Arc::new(storage),
+            aws,
+            clock,
+            entropy,
             cpu: CpuPool::new(config.cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
         })
     }
@@ -144,10 +142,16 @@ impl Machine {
             }
             CatalogChoice::Rest { settings, sigv4 } => {
                 let mut settings = RestSettings::clone(settings);
-                settings.signer = sigv4.as_ref().map(signer).transpose()?;
+                settings.signer = sigv4.as_ref().map(|sigv4| self.signer(sigv4));
                 Ok(Arc::new(RestCatalog::new(settings, Arc::clone(&self.clock), Arc::clone(&self.entropy))?))
             }
         }
+    }
+
+    /// What signs the requests to a catalog.
+    fn signer(&self, sigv4: &SigV4) -> Arc<dyn RequestSigner> {
+        let signer = SigV4Signer::new(Arc::clone(&self.aws), &sigv4.service, Some(sigv4.region.clone()));
+        Arc::new(CatalogSigner(signer))
     }
 
     /// The lanes to run: the configured tables, and those in the source where all are taken.
@@ -156,21 +160,38 @@ impl Machine {
         Ok(config.lanes(&found)?)
     }
 
-    /// Everything that a run works through.
-    pub fn services(&self, config: &Config, lanes: &[LaneSettings]) -> Result<Services, StartError> {
+    /// Everything that a run of lanes over `source` works through.
+    pub fn services(&self, config: &Config, source: Arc<dyn Source>) -> Result<Services, StartError> {
         Ok(Services {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
             cpu: self.cpu.clone(),
-            source: Arc::new(self.source(config, lanes)),
+            source,
             lake: self.lake(config)?,
         })
     }
 }
 
-/// What signs the requests to a catalog.
-fn signer(sigv4: &SigV4) -> Result<Arc<dyn RequestSigner>, StartError> {
-    Err(StartError::Signer { service: sigv4.service.clone(), region: sigv4.region.clone() })
+/// Signs a catalog's requests with Amazon's credentials.
+#[derive(Debug)]
+struct CatalogSigner(SigV4Signer);
+
+#[async_trait]
+impl RequestSigner for CatalogSigner {
+    async fn sign(
+        &self,
+        method: &str,
+        url: &str,
+        headers: &[(String, String)],
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, CatalogError> {
+        let signed = self.0.sign(method, url, headers, body).await;
+        signed.map_err(|error| CatalogError::Unavailable {
+            catalog: url.to_owned(),
+            operation: "be asked",
+            source: error.into(),
+        })
+    }
 }
 
 fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {

@@ -66,12 +66,8 @@ pub(crate) async fn command(config: &Config, json: bool, terminal: &Terminal) ->
     for lane in &lanes {
         tables.push(table_status(lake.as_ref(), lane, now_us).await);
     }
-    let report = StatusReport {
-        at_us: now_us,
-        warehouse: config.warehouse.clone(),
-        catalog: config.catalog.address(),
-        tables,
-    };
+    let report =
+        StatusReport { at_us: now_us, warehouse: config.warehouse.clone(), catalog: config.catalog.address(), tables };
     if json {
         terminal.say_json(&report);
     } else {

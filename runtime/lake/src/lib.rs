@@ -23,8 +23,8 @@ mod table;
 mod write;
 
 pub use catalog::{
-    Catalog, CatalogOutcome, ClientCredentials, MemoryCatalog, MemoryFault, NewTable, Proposal, RequestSigner, RestAuth,
-    RestCatalog, RestSettings, Seams, Secret, SqliteCatalog, StoredTable,
+    Catalog, CatalogOutcome, ClientCredentials, MemoryCatalog, MemoryFault, NewTable, Proposal, RequestSigner,
+    RestAuth, RestCatalog, RestSettings, Seams, SqliteCatalog, StoredTable,
 };
 pub use commit::{Outcome, TableChange};
 pub use error::{CatalogError, LakeError};

@@ -11,6 +11,7 @@ use sluice_transform::Transform;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{LaneId, MemoryBudget};
+use crate::error::Attempt;
 use crate::status::{LaneState, StatusBoard};
 use crate::{LaneSettings, ProcessSettings};
 
@@ -68,6 +69,11 @@ impl LaneContext {
     /// Says what the lane is doing.
     pub fn set_state(&self, state: LaneState) {
         self.board.update(self.id, |status| status.state = state);
+    }
+
+    /// The `number`th failure in a row, as it is decided about.
+    pub fn attempt(&self, number: u32) -> Attempt {
+        Attempt { number, fraction: self.services.entropy.fraction(), patient: !self.once }
     }
 
     /// Waits, unless the process stops first. Says whether it goes on.

@@ -100,14 +100,38 @@ pub enum Directive {
     StepBack,
 }
 
-/// Decides what to do after the `attempt`th failure in a row (from 1). `fraction` in `[0, 1)` is the jitter.
-pub fn directive(error: &LaneError, attempt: u32, retry: &RetrySettings, fraction: f64) -> Directive {
+impl LaneError {
+    /// Whether it may well go better by itself: an outage of the storage or the catalog, say.
+    fn is_transient(&self) -> bool {
+        match self {
+            LaneError::Source(error) => error.is_transient(),
+            LaneError::Lake(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+/// The failure that is to be decided about.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// How many failures in a row this is, from 1.
+    pub number: u32,
+    /// Jitter, in `[0, 1)`.
+    pub fraction: f64,
+    /// Whether the lane may wait for as long as an outage lasts. A run that has to end may not.
+    pub patient: bool,
+}
+
+/// Decides what to do after a failure.
+pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> Directive {
     match error {
         LaneError::Fenced(_) => Directive::StepBack,
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::Settings(_) => Directive::Quarantine,
-        _ if attempt >= retry.max_attempts => Directive::Quarantine,
-        _ => Directive::Retry(backoff(attempt, retry, fraction)),
+        _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_transient()) => {
+            Directive::Quarantine
+        }
+        _ => Directive::Retry(backoff(attempt.number, retry, attempt.fraction)),
     }
 }
 
@@ -136,12 +160,16 @@ pub fn explain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
+    fn attempt(number: u32, patient: bool) -> Attempt {
+        Attempt { number, fraction: 0.0, patient }
+    }
+
     #[test]
     fn waits_grow_to_the_limit_and_then_the_lane_is_quarantined() {
         let retry =
             RetrySettings { max_attempts: 5, first_wait: Duration::from_secs(1), max_wait: Duration::from_secs(4) };
         let error = LaneError::Moved("t".into());
-        let waits: Vec<Directive> = (1..=5).map(|attempt| directive(&error, attempt, &retry, 0.0)).collect();
+        let waits: Vec<Directive> = (1..=5).map(|number| directive(&error, attempt(number, true), &retry)).collect();
         let retry_after = |seconds| Directive::Retry(Duration::from_secs(seconds));
         assert_eq!(waits, [retry_after(1), retry_after(2), retry_after(4), retry_after(4), Directive::Quarantine]);
     }
@@ -149,7 +177,15 @@ mod tests {
     #[test]
     fn a_fenced_lane_steps_back_at_once_and_a_wrong_setting_is_not_retried() {
         let retry = RetrySettings::default();
-        assert_eq!(directive(&LaneError::Fenced("x".into()), 1, &retry, 0.5), Directive::StepBack);
-        assert_eq!(directive(&LaneError::Settings("x".into()), 1, &retry, 0.5), Directive::Quarantine);
+        assert_eq!(directive(&LaneError::Fenced("x".into()), attempt(1, true), &retry), Directive::StepBack);
+        assert_eq!(directive(&LaneError::Settings("x".into()), attempt(1, true), &retry), Directive::Quarantine);
+    }
+
+    #[test]
+    fn an_outage_is_waited_out_unless_the_run_has_to_end() {
+        let retry = RetrySettings::default();
+        let outage = LaneError::from(LakeError::Contention { table: "t".into(), attempts: 8 });
+        assert_eq!(directive(&outage, attempt(1000, true), &retry), Directive::Retry(retry.max_wait));
+        assert_eq!(directive(&outage, attempt(retry.max_attempts, false), &retry), Directive::Quarantine);
     }
 }

@@ -50,8 +50,7 @@ struct Failures {
 async fn after_failure(context: &LaneContext, error: &LaneError, failures: &mut Failures) -> bool {
     failures.count += 1;
     let reason = explain(error);
-    let fraction = context.services.entropy.fraction();
-    match directive(error, failures.count, &context.settings.retry, fraction) {
+    match directive(error, context.attempt(failures.count), &context.settings.retry) {
         Directive::StepBack => {
             warn!(table = %context.table(), reason, "another process has taken this table over");
             context.set_state(LaneState::Fenced { reason });
@@ -216,8 +215,7 @@ impl Session<'_> {
         }
         let error = LaneError::from(error);
         let attempt = self.failures.count + 1;
-        let retry = &self.context.settings.retry;
-        match directive(&error, attempt, retry, self.context.services.entropy.fraction()) {
+        match directive(&error, self.context.attempt(attempt), &self.context.settings.retry) {
             Directive::Retry(wait) => {
                 self.failures.count = attempt;
                 let reason = explain(&error);

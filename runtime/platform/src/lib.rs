@@ -8,6 +8,8 @@ mod entropy;
 pub mod failpoint;
 mod local;
 mod memory;
+mod router;
+mod secret;
 mod storage;
 
 pub use clock::{Clock, SystemClock};
@@ -15,4 +17,6 @@ pub use cpu::CpuPool;
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use local::LocalStorage;
 pub use memory::MemoryStorage;
+pub use router::StorageRouter;
+pub use secret::Secret;
 pub use storage::{ObjectMeta, Storage, StorageError, StorageErrorKind};

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use bytes::Bytes;
 use sluice_change::Column;
 use sluice_lake::{Lake, LakeTable, Role};
@@ -12,9 +14,13 @@ const PROBE: &str = ".sluice-check";
 
 /// Why nothing can be written to the warehouse, if so. A folder that is not there yet is not made for it.
 pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option<String> {
-    let wanted = LocalStorage::path(warehouse);
-    let nearest = wanted.ancestors().find(|folder| folder.exists())?;
-    let probe = format!("{}/{PROBE}", LocalStorage::location(nearest).trim_end_matches('/'));
+    let folder = match warehouse.strip_prefix("file://") {
+        Some(path) => {
+            LocalStorage::location(Path::new(path).ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/")))
+        }
+        None => warehouse.to_owned(),
+    };
+    let probe = format!("{}/{PROBE}", folder.trim_end_matches('/'));
     let written = storage.write(&probe, Bytes::new()).await;
     let removed = storage.delete(&probe).await;
     let error = written.err().or(removed.err())?;

@@ -61,14 +61,16 @@ async fn examine(config: &Config) -> Result<CheckReport, StartError> {
         }
     };
     let lanes = config.lanes(found.as_deref().unwrap_or(&[]))?;
-    report.errors.extend(lake::unwritable(machine.storage.as_ref(), &config.warehouse).await);
+    let unwritable = lake::unwritable(machine.storage.as_ref(), &config.warehouse).await;
     let lake = match machine.existing_lake(config) {
-        Ok(lake) => lake,
+        // What is wrong with the warehouse as a whole would be said again of every table.
+        Ok(lake) => lake.filter(|_| unwritable.is_none()),
         Err(error) => {
             report.errors.push(explain(&error));
             None
         }
     };
+    report.errors.extend(unwritable);
     if let Some(found) = &found {
         let taken: BTreeSet<_> = lanes.iter().map(|lane| &lane.table).collect();
         report.not_taken = found.iter().filter(|table| !taken.contains(table)).map(ToString::to_string).collect();

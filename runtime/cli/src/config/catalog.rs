@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sluice_lake::{ClientCredentials, RestAuth, RestSettings, Secret};
+use sluice_lake::{ClientCredentials, RestAuth, RestSettings};
+use sluice_platform::Secret;
 
 use super::document::CatalogSection;
 use super::paths;
@@ -64,6 +65,7 @@ pub(super) fn choose(
     reading: &Reading<'_>,
     base: &Path,
     warehouse: &str,
+    warehouse_at: usize,
     section: CatalogSection,
 ) -> Option<CatalogChoice> {
     let named = section.r#type.as_ref().map(|kind| kind.value);
@@ -73,6 +75,14 @@ pub(super) fn choose(
             refuse_rest_keys(reading, &section);
             let path = match &section.path {
                 Some(path) => base.join(&path.value),
+                None if paths::is_on_s3(warehouse) => {
+                    reading.fault(
+                        warehouse_at,
+                        "`lake.catalog.path` is missing: the SQLite catalog is a file on local disk and the warehouse \
+                         is on S3, so say where it is to be, for example lake.catalog.path = \"catalog.db\"",
+                    );
+                    return None;
+                }
                 None => paths::path(warehouse).join("catalog.db"),
             };
             let path = std::path::absolute(&path).unwrap_or(path);
@@ -135,14 +145,14 @@ fn auth(reading: &Reading<'_>, section: &CatalogSection) -> RestAuth {
         }
     }
     if let Some(credential) = &section.credential {
-        if credential.value.reveal().trim_matches(':').is_empty() {
+        if credential.value.0.reveal().trim_matches(':').is_empty() {
             reading.fault(credential.offset, "`lake.catalog.credential` is empty: write it as \"id:secret\"");
         }
         if let Some(uri) = &section.oauth2_server_uri {
             check_uri(reading, "oauth2_server_uri", uri);
         }
         let text = |value: &Option<Located<String>>| value.as_ref().map(|value| value.value.clone());
-        let mut credentials = ClientCredentials::parse(credential.value.reveal());
+        let mut credentials = ClientCredentials::parse(credential.value.0.reveal());
         credentials.scope = text(&section.scope).unwrap_or(credentials.scope);
         credentials.server_uri = text(&section.oauth2_server_uri);
         let more = [("audience", text(&section.audience)), ("resource", text(&section.resource))];
@@ -151,10 +161,10 @@ fn auth(reading: &Reading<'_>, section: &CatalogSection) -> RestAuth {
     }
     match &section.token {
         Some(token) => {
-            if token.value.reveal().trim().is_empty() {
+            if token.value.0.reveal().trim().is_empty() {
                 reading.fault(token.offset, "`lake.catalog.token` is empty: give the token, or remove the key");
             }
-            RestAuth::Token(Secret::new(token.value.reveal()))
+            RestAuth::Token(token.value.0.clone())
         }
         None => RestAuth::None,
     }
@@ -184,14 +194,14 @@ fn headers(reading: &Reading<'_>, headers: Option<Located<super::values::HiddenT
     for (name, text) in &value.0 {
         let fits =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        if !fits || !text.reveal().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        if !fits || !text.0.reveal().bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
             reading.fault(offset, format!("`lake.catalog.headers`: `{name}` is no header that can be sent"));
         }
         if name.eq_ignore_ascii_case("authorization") {
             reading.fault(offset, "`lake.catalog.headers`: give the authorization as `token` or `credential`");
         }
     }
-    value.0.into_iter().map(|(name, text)| (name, Secret::new(text.reveal()))).collect()
+    value.0.into_iter().map(|(name, text)| (name, text.0)).collect()
 }
 
 fn check_uri(reading: &Reading<'_>, key: &str, uri: &Located<String>) {

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
-use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, HiddenText, HiddenTexts, Presence, TableChoice, TimeSpan};
+use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, TableChoice, TimeSpan};
 
 section! {
     /// Configuration of sluice.
@@ -18,6 +18,8 @@ section! {
         source: SourceSection,
         /// Where the Iceberg tables live.
         lake: LakeSection,
+        /// How S3 is reached, where the source or the lake is there.
+        s3: S3Section,
         /// Limits of the whole process.
         process: ProcessSection,
         /// Settings of every table, unless the table says otherwise.
@@ -30,7 +32,8 @@ section! {
 section! {
     /// A folder that AWS DMS writes to.
     SourceSection {
-        /// Folder that holds the `schema/table/` folders; relative to this file, or a `file:///` URI. Required.
+        /// Folder that holds the `schema/table/` folders: `s3://bucket/prefix`, a path relative to this file, or a
+        /// `file:///` URI. Required.
         location: Located<String>,
         /// Which tables are taken: those under `[tables]` ("configured", the default), or "all" that the folder holds.
         tables: TableChoice,
@@ -41,6 +44,49 @@ section! {
         before_image_prefix: String,
         /// How CSV files are written; a table may differ.
         csv: CsvSection,
+        /// A queue of S3 event notifications, which makes the arrival of new files prompt.
+        notifications: NotificationsSection,
+    }
+}
+
+section! {
+    /// An SQS queue that receives S3 event notifications, directly, through SNS or through EventBridge.
+    NotificationsSection {
+        /// The queue's URL, such as "https://sqs.eu-west-1.amazonaws.com/111122223333/landing". Required.
+        queue_url: Located<String>,
+        /// Server to ask; default the one in `queue_url`.
+        endpoint: Located<String>,
+        /// Region of the queue; default the one in `queue_url`, else that of `s3`.
+        region: String,
+    }
+}
+
+section! {
+    /// How S3, or a server that speaks its protocol, is reached. Credentials and region come from AWS's usual places
+    /// (environment, profile, SSO, process, web identity, machine) unless they are given here.
+    S3Section {
+        /// URL of a server that is not Amazon's, such as "http://minio:9000".
+        endpoint: Located<String>,
+        /// Region of the buckets; default from the environment, the profile or the machine.
+        region: String,
+        /// Whether the bucket stands in the path of a URL and not in its host; default true where `endpoint` is given.
+        path_style: bool,
+        /// Profile of the shared AWS configuration files.
+        profile: String,
+        /// Access key id, with `secret_access_key`.
+        access_key_id: Located<String>,
+        /// Secret access key; better "${NAME}" than the key itself.
+        secret_access_key: Located<Hidden>,
+        /// Token of temporary credentials.
+        session_token: Located<Hidden>,
+        /// Most requests at the same time; default 64. When S3 asks to slow down they become fewer for a while.
+        max_requests: Located<u32>,
+        /// How long making a connection may take; default "5s".
+        connect_timeout: Located<TimeSpan>,
+        /// How long one try of a request may take; default "60s".
+        attempt_timeout: Located<TimeSpan>,
+        /// How long a request may take with all its tries; default "3m".
+        operation_timeout: Located<TimeSpan>,
     }
 }
 
@@ -64,7 +110,8 @@ section! {
 section! {
     /// The warehouse and the catalog of the Iceberg tables.
     LakeSection {
-        /// Folder of the data and metadata; relative to this file, or a `file:///` URI. Required.
+        /// Folder of the data and metadata: `s3://bucket/prefix`, a path relative to this file, or a `file:///` URI.
+        /// Required.
         warehouse: Located<String>,
         /// The catalog; by default a SQLite file in the warehouse.
         catalog: CatalogSection,
@@ -76,7 +123,7 @@ section! {
     CatalogSection {
         /// Kind of catalog: "sqlite" (the default) or "rest" (the default where `uri` is given).
         r#type: Located<CatalogKind>,
-        /// sqlite: the SQLite file; default `catalog.db` in the warehouse.
+        /// sqlite: the file, on local disk; default `catalog.db` in the warehouse, required where that is on S3.
         path: Located<String>,
         /// sqlite: name of the catalog within the file, which readers must use too; default "sluice".
         name: Located<String>,
@@ -86,9 +133,9 @@ section! {
         /// tables.
         warehouse: Located<String>,
         /// rest: a bearer token.
-        token: Located<HiddenText>,
+        token: Located<Hidden>,
         /// rest: OAuth2 client credentials, as "id:secret"; tokens are fetched with them and renewed in time.
-        credential: Located<HiddenText>,
+        credential: Located<Hidden>,
         /// rest: OAuth2 scope; default "catalog".
         scope: Located<String>,
         /// rest: the OAuth2 token endpoint; default `{uri}/v1/oauth/tokens`.
@@ -125,7 +172,7 @@ section! {
         memory: Located<ByteSize>,
         /// Threads that decode and encode; default 0, one a processor.
         cpu_threads: u32,
-        /// How often a table that has caught up looks for new files; default "1s".
+        /// How often a table that has caught up looks for new files; default "1s", and "15s" on S3.
         poll_interval: Located<TimeSpan>,
         /// How long a batch in flight may take to finish once the process is asked to stop; default "20s".
         stop_within: TimeSpan,

@@ -7,6 +7,7 @@ mod names;
 mod paths;
 mod problem;
 mod reader;
+mod s3;
 mod values;
 
 use std::fs;
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::generate::SchemaSettings;
+use sluice_aws::{AwsSettings, QueueSettings};
 use sluice_change::TableName;
 use sluice_pipeline::{LaneSettings, ProcessSettings};
+use sluice_platform::Secret;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -34,13 +37,18 @@ const LEAST_MEMORY: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Config {
     path: PathBuf,
-    text: String,
+    /// It may hold secrets.
+    text: Secret,
     document: DocumentSection,
-    /// `file://` URI of the folder that DMS writes to.
+    /// `file://` or `s3://` URI of the folder that DMS writes to.
     pub source_location: String,
     /// Whether tables without settings of their own are taken too.
     pub takes_all_tables: bool,
-    /// `file://` URI of the warehouse.
+    /// How S3 is reached.
+    pub aws: AwsSettings,
+    /// Where word of new files comes from.
+    pub notifications: Option<QueueSettings>,
+    /// `file://` or `s3://` URI of the warehouse.
     pub warehouse: String,
     /// The catalog of the tables.
     pub catalog: CatalogChoice,
@@ -72,7 +80,7 @@ impl Config {
         if let Some(mut config) = config
             && problems.is_empty()
         {
-            config.text = text;
+            config.text = Secret::new(text);
             match config.lanes(&[]) {
                 Ok(_) => return Ok(config),
                 Err(ConfigError::Wrong { problems: found, .. }) => problems = found,
@@ -103,6 +111,9 @@ impl Config {
         let location = |located: reader::Located<String>| {
             paths::location(base, &located.value).map_err(|message| reading.fault(located.offset, message)).ok()
         };
+        let warehouse_at = lake.warehouse.as_ref().map_or(0, |located| located.offset);
+        let aws = s3::settings(document.s3.as_ref(), reading);
+        let notifications = source.notifications.as_ref().and_then(|section| s3::queue(section, reading));
         let source_location = source.location.and_then(location);
         let warehouse = lake.warehouse.and_then(location);
         let takes_all_tables = source.tables == Some(TableChoice::All);
@@ -110,17 +121,24 @@ impl Config {
         if no_tables && !takes_all_tables && document.source.is_some() {
             reading.fault(0, "no table is configured: add [tables.\"schema.table\"], or set `source.tables = \"all\"`");
         }
-        let process = process_settings(&document, reading);
+        let on_s3 = source_location.as_deref().is_some_and(paths::is_on_s3);
+        let process = process_settings(&document, on_s3, reading);
         let cpu_threads = document.process.as_ref().and_then(|process| process.cpu_threads).unwrap_or(0) as usize;
         let catalog = lake.catalog.unwrap_or_default();
-        let catalog = catalog::choose(reading, base, warehouse.as_deref().unwrap_or_default(), catalog);
+        let (source_location, warehouse) = (source_location?, warehouse?);
+        if notifications.is_some() && !paths::is_on_s3(&source_location) {
+            reading.fault(0, "`source.notifications` is about files on S3, and `source.location` is on local disk");
+        }
+        let catalog = catalog::choose(reading, base, &warehouse, warehouse_at, catalog);
         Some(Config {
             path: path.to_owned(),
-            text: String::new(),
+            text: Secret::new(""),
             document,
-            source_location: source_location?,
+            source_location,
             takes_all_tables,
-            warehouse: warehouse?,
+            aws,
+            notifications,
+            warehouse,
             catalog: catalog?,
             process,
             cpu_threads,
@@ -134,7 +152,7 @@ impl Config {
 
     /// The lanes of the configured tables, and of those `found` in the source where all tables are taken.
     pub fn lanes(&self, found: &[TableName]) -> Result<Vec<LaneSettings>, ConfigError> {
-        let reading = Reading::new(&self.text, &|_| None);
+        let reading = Reading::new(self.text.reveal(), &|_| None);
         let found = if self.takes_all_tables { found } else { &[] };
         let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &reading);
         let problems = reading.into_problems();
@@ -165,8 +183,14 @@ pub(crate) struct FileFormat {
     pub before_image_prefix: Option<String>,
 }
 
-fn process_settings(document: &DocumentSection, reading: &Reading<'_>) -> ProcessSettings {
-    let defaults = ProcessSettings::default();
+/// How often a table on S3 is looked at unless set otherwise: each look is a request that costs money.
+const POLL_INTERVAL_ON_S3: Duration = Duration::from_secs(15);
+
+fn process_settings(document: &DocumentSection, on_s3: bool, reading: &Reading<'_>) -> ProcessSettings {
+    let mut defaults = ProcessSettings::default();
+    if on_s3 {
+        defaults.poll_interval = POLL_INTERVAL_ON_S3;
+    }
     let Some(process) = &document.process else { return defaults };
     if let Some(memory) = process.memory.as_ref().filter(|memory| memory.value.0 < LEAST_MEMORY) {
         reading.fault(memory.offset, "`process.memory` is too little: give at least \"16MiB\"");

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sluice_change::{Column, ColumnType};
+use sluice_platform::Secret;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -336,35 +336,9 @@ impl FromStr for CatalogKind {
 
 text_value!(CatalogKind, "CatalogKind", { "enum": ["sqlite", "rest"] });
 
-/// A text that is not shown, such as a token.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct HiddenText(String);
-
-impl HiddenText {
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for HiddenText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl FromStr for HiddenText {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-text_value!(HiddenText, "HiddenText", { "type": "string" });
-
 /// Texts by name that are not shown, such as headers.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HiddenTexts(pub BTreeMap<String, HiddenText>);
+pub(crate) struct HiddenTexts(pub BTreeMap<String, Hidden>);
 
 impl Value for HiddenTexts {
     fn read(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Self> {
@@ -374,7 +348,7 @@ impl Value for HiddenTexts {
         };
         let read = table.iter().filter_map(|(key, item)| {
             let name = key.get_ref().as_ref();
-            Some((name.to_owned(), HiddenText::read(reading, &join(path, name), item)?))
+            Some((name.to_owned(), Hidden::read(reading, &join(path, name), item)?))
         });
         Some(Self(read.collect()))
     }
@@ -391,6 +365,38 @@ impl JsonSchema for HiddenTexts {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
+
+/// A text that is not shown, neither in errors nor in logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hidden(pub Secret);
+
+impl Value for Hidden {
+    fn read(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Option<Self> {
+        let DeValue::String(text) = value.get_ref() else {
+            wrong_type(reading, path, "a string", value.get_ref(), value.span());
+            return None;
+        };
+        let fault = |message: String| {
+            let message = if message.contains(text.as_ref()) { "opens `${` and does not close it" } else { &message };
+            reading.fault(value.span().start, format!("`{path}`: {message}"));
+        };
+        reading.expand(text).map(|text| Self(Secret::new(text))).map_err(fault).ok()
+    }
+}
+
+impl JsonSchema for Hidden {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Hidden".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["${AWS_SECRET_ACCESS_KEY}"] })
     }
 }
 

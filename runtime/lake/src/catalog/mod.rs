@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use iceberg::spec::{TableMetadata, TableMetadataRef};
 use iceberg::{TableRequirement, TableUpdate};
 pub use memory::{MemoryCatalog, MemoryFault};
-pub use rest::{ClientCredentials, RequestSigner, RestAuth, RestCatalog, RestSettings, Secret};
+pub use rest::{ClientCredentials, RequestSigner, RestAuth, RestCatalog, RestSettings};
 use sluice_platform::{Clock, Entropy, Storage};
 pub use sqlite::SqliteCatalog;
 

@@ -10,7 +10,8 @@ use sluice_platform::Clock;
 use super::fixture::{SteppingClock, ident};
 use super::http_server::{Handler, Reply, Seen, Server, failure};
 use super::rest_answers::{catalog, cause, seams};
-use crate::{Catalog, CatalogError, ClientCredentials, RequestSigner, RestAuth, RestSettings, Secret};
+use crate::{Catalog, CatalogError, ClientCredentials, RequestSigner, RestAuth, RestSettings};
+use sluice_platform::Secret;
 
 /// A server that gives out tokens and lets in the one it gave last.
 #[derive(Default)]

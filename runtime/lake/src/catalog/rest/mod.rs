@@ -16,7 +16,7 @@ use iceberg::spec::{FormatVersion, TableMetadata};
 use reqwest::header::{ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-pub use settings::{ClientCredentials, RequestSigner, RestAuth, RestSettings, Secret};
+pub use settings::{ClientCredentials, RequestSigner, RestAuth, RestSettings};
 use sluice_platform::{Clock, Entropy};
 
 use self::client::Client;

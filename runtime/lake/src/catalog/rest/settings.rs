@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sluice_platform::Secret;
 
 use crate::CatalogError;
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
 
 /// How a REST catalog is told who is asking.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,23 +99,5 @@ impl ClientCredentials {
             server_uri: None,
             parameters: BTreeMap::new(),
         }
-    }
-}
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the wire only.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::session::encoded;
-use super::settings::{ClientCredentials, RestAuth, Secret};
+use super::settings::{ClientCredentials, RestAuth};
 use super::transport::{Call, Sent, Transport};
 use super::wire::TokenAnswer;
 use crate::CatalogError;
+use sluice_platform::Secret;
 
 /// A token is fetched anew once this part of its life is left, and not later than a minute before its end.
 const SPARE_PART: u64 = 4;
