@@ -168,6 +168,8 @@ fn lane(workload: Workload) -> Result<LaneSettings, Failure> {
         silver: "silver.orders".parse()?,
         rejects: "dead_letters.orders".parse()?,
         declared: workload::schema(),
+        schema: Default::default(),
+        renames: Default::default(),
         guess_types: false,
         format_version: FormatVersion::V3,
         bronze_partition: vec!["day(_commit_ts)".parse()?],

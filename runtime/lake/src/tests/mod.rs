@@ -7,3 +7,4 @@ mod history;
 mod manifests;
 mod schema_changes;
 mod sqlite;
+mod take;
