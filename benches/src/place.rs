@@ -89,6 +89,8 @@ fn lane(table: &TableName, schema: &TableSchema, batch: BatchSettings) -> Result
         silver: name("silver")?,
         rejects: name("dead_letters")?,
         declared: schema.clone(),
+        schema: Default::default(),
+        renames: Default::default(),
         guess_types: false,
         format_version: FormatVersion::V3,
         bronze_partition: vec!["day(_commit_ts)".parse()?],

@@ -219,6 +219,8 @@ impl World {
             silver: self.ident("silver"),
             rejects: self.ident("dead_letters"),
             declared: self.spec.declared(),
+            schema: Default::default(),
+            renames: BTreeMap::new(),
             guess_types: false,
             format_version: self.setup.format_version,
             bronze_partition: partition(&["day(_commit_ts)".to_owned()]),

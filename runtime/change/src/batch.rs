@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arrow_array::{Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
 use bytes::Bytes;
 
-use crate::{Op, Position};
+use crate::{Op, Position, Unsent};
 
 /// Where the rows of one batch came from: a file, or a partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub struct Origin {
 
 /// Changes of one table from one origin, as columns, in source order.
 ///
-/// `rows`, `ops`, `row_numbers` and, where present, `commit_times` and `before` have the same length.
+/// `rows`, `ops`, `row_numbers` and, where present, `commit_times`, `before` and `unsent` have the same length.
 /// A batch may be empty and still move the position (a file of nothing but rejects).
 #[derive(Debug, Clone)]
 pub struct ChangeBatch {
@@ -35,6 +35,8 @@ pub struct ChangeBatch {
     pub commit_times: Option<TimestampMicrosecondArray>,
     /// Values before the change, under the names of the columns in `rows`; all null in a row whose source sent none.
     pub before: Option<RecordBatch>,
+    /// Cells of `rows` that the source did not send (null there); `None` where every row was sent whole.
+    pub unsent: Option<Unsent>,
     /// Records of this stretch that could not be represented exactly.
     pub rejects: Vec<Reject>,
     /// What has been consumed whole once these rows and rejects are stored.
@@ -56,12 +58,14 @@ impl ChangeBatch {
     pub fn memory_bytes(&self) -> usize {
         let before = self.before.as_ref().map_or(0, RecordBatch::get_array_memory_size);
         let times = self.commit_times.as_ref().map_or(0, |times| times.get_array_memory_size());
+        let unsent = self.unsent.as_ref().map_or(0, Unsent::memory_bytes);
         let rejects: usize = self.rejects.iter().map(|reject| reject.raw.len() + reject.reason.len() + 96).sum();
         self.rows.get_array_memory_size()
             + before
             + times
             + self.row_numbers.get_array_memory_size()
             + self.ops.capacity()
+            + unsent
             + rejects
     }
 }

@@ -9,11 +9,15 @@ mod op;
 mod position;
 mod schema;
 mod table_name;
+mod unsent;
 
 pub use batch::{ChangeBatch, Origin, Reject};
 pub use checkpoint::{ChangeCounts, Checkpoint, CheckpointError, SourceTimes};
 pub use conform::{ConformError, conform};
 pub use op::Op;
 pub use position::{FileProgress, FilesMark, Mark, Position, RECENT_FILES};
-pub use schema::{Column, ColumnType, SchemaChange, SchemaConflict, TableSchema};
+pub use schema::{
+    Column, ColumnType, Renamed, SchemaChange, SchemaConflict, SchemaPolicy, TableSchema, WhenAdded, WhenWidened,
+};
 pub use table_name::{InvalidTableName, TableName};
+pub use unsent::{Unsent, UnsentBuilder};

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -203,9 +204,51 @@ pub struct TableSchema {
     pub key: Vec<String>,
 }
 
+/// A column under another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// What it was called.
+    pub from: String,
+    /// What it is called from now on.
+    pub to: String,
+}
+
+/// What happens when data brings a column that the table does not have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenAdded {
+    /// It is added to the table.
+    #[default]
+    Add,
+    /// It is left out.
+    Ignore,
+    /// The table is given up until someone decides.
+    Refuse,
+}
+
+/// What happens when data brings a column in a wider type than the table's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenWidened {
+    /// The table's column is promoted.
+    #[default]
+    Promote,
+    /// The table is given up until someone decides.
+    Refuse,
+}
+
+/// How the schema of a table may follow its data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SchemaPolicy {
+    /// Columns that are new.
+    pub added: WhenAdded,
+    /// Columns whose type is wider.
+    pub widened: WhenWidened,
+}
+
 /// What has to happen to a table before rows of another schema fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaChange {
+    /// Columns that get another name, before anything else; what follows uses the new names.
+    pub renamed: Vec<Renamed>,
     /// Columns to add at the end, all optional.
     pub added: Vec<Column>,
     /// Columns to promote in place.
@@ -215,23 +258,61 @@ pub struct SchemaChange {
 impl SchemaChange {
     /// Whether nothing has to happen.
     pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.widened.is_empty()
+        self.renamed.is_empty() && self.added.is_empty() && self.widened.is_empty()
     }
 }
 
 /// A schema change that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "column `{column}` is {current} in the table and {incoming} in the new data, and neither can be promoted to the \
-     other: declare the column's type in the configuration, or rebuild the table"
-)]
-pub struct SchemaConflict {
-    /// The column at fault.
-    pub column: String,
-    /// Its type in the table.
-    pub current: ColumnType,
-    /// Its type in the new data.
-    pub incoming: ColumnType,
+pub enum SchemaConflict {
+    /// Neither type can be promoted to the other.
+    #[error(
+        "column `{column}` is {current} in the table and {incoming} in the new data, and neither can be promoted to \
+         the other: declare the column's type in the configuration, or rebuild the table"
+    )]
+    Types {
+        /// The column at fault.
+        column: String,
+        /// Its type in the table.
+        current: ColumnType,
+        /// Its type in the new data.
+        incoming: ColumnType,
+    },
+    /// The policy refuses new columns.
+    #[error(
+        "column `{column}` ({incoming}) is new, and new columns are refused: declare it, or allow new columns (\"add\") \
+         or leave them out (\"ignore\") by `schema.added`"
+    )]
+    Added {
+        /// The new column.
+        column: String,
+        /// Its type in the new data.
+        incoming: ColumnType,
+    },
+    /// The policy refuses wider types.
+    #[error(
+        "column `{column}` is {current} in the table and {incoming} in the new data, and wider types are refused: \
+         declare the column's type, or set `schema.widened = \"promote\"`"
+    )]
+    Widened {
+        /// The column.
+        column: String,
+        /// Its type in the table.
+        current: ColumnType,
+        /// Its type in the new data.
+        incoming: ColumnType,
+    },
+    /// Both names of a column that was renamed are columns of the table.
+    #[error(
+        "column `{from}` was renamed to `{to}`, but the table has both: take the rename out of the configuration, or drop \
+         one of the two columns from the table"
+    )]
+    Renamed {
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
 }
 
 impl TableSchema {
@@ -254,27 +335,55 @@ impl TableSchema {
 
     /// What has to happen to this schema before rows with `incoming` columns fit. Columns that `incoming` lacks stay.
     pub fn change_for(&self, incoming: &[Column]) -> Result<SchemaChange, SchemaConflict> {
+        self.change_within(incoming, SchemaPolicy::default())
+    }
+
+    /// The same within a policy. Columns that the policy leaves out are not part of the change.
+    pub fn change_within(&self, incoming: &[Column], policy: SchemaPolicy) -> Result<SchemaChange, SchemaConflict> {
         let mut change = SchemaChange::default();
         for new in incoming {
-            let Some(current) = self.column(&new.name) else {
-                change.added.push(new.clone());
+            let (column, incoming) = (new.name.clone(), new.column_type);
+            let Some(current) = self.column(&new.name).map(|current| current.column_type) else {
+                match policy.added {
+                    WhenAdded::Add => change.added.push(new.clone()),
+                    WhenAdded::Ignore => {}
+                    WhenAdded::Refuse => return Err(SchemaConflict::Added { column, incoming }),
+                }
                 continue;
             };
-            let widest = current.column_type.widest(new.column_type).ok_or_else(|| SchemaConflict {
-                column: new.name.clone(),
-                current: current.column_type,
-                incoming: new.column_type,
-            })?;
-            if widest != current.column_type {
-                change.widened.push(Column::new(&new.name, widest));
+            let Some(widest) = current.widest(incoming) else {
+                return Err(SchemaConflict::Types { column, current, incoming });
+            };
+            if widest != current {
+                if policy.widened == WhenWidened::Refuse {
+                    return Err(SchemaConflict::Widened { column, current, incoming });
+                }
+                change.widened.push(Column::new(column, widest));
             }
         }
         Ok(change)
     }
 
+    /// Which columns of this schema get another name, by their old names.
+    pub fn renames(&self, names: &BTreeMap<String, String>) -> Result<Vec<Renamed>, SchemaConflict> {
+        let mut renamed = Vec::new();
+        for (from, to) in names.iter().filter(|(from, _)| self.column(from).is_some()) {
+            let (from, to) = (from.clone(), to.clone());
+            if self.column(&to).is_some() {
+                return Err(SchemaConflict::Renamed { from, to });
+            }
+            renamed.push(Renamed { from, to });
+        }
+        Ok(renamed)
+    }
+
     /// This schema after `change`.
     pub fn changed(&self, change: &SchemaChange) -> TableSchema {
         let mut changed = self.clone();
+        for Renamed { from, to } in &change.renamed {
+            let names = changed.columns.iter_mut().map(|column| &mut column.name).chain(&mut changed.key);
+            names.filter(|name| *name == from).for_each(|name| name.clone_from(to));
+        }
         for column in &mut changed.columns {
             if let Some(wider) = change.widened.iter().find(|wider| wider.name == column.name) {
                 column.column_type = wider.column_type;
@@ -323,5 +432,28 @@ mod tests {
         let wide = TableSchema { columns: vec![Column::new("id", ColumnType::Long)], key: vec![] };
         assert!(wide.change_for(&[Column::new("id", ColumnType::Int)]).unwrap().is_empty());
         assert!(wide.change_for(&[Column::new("id", ColumnType::String)]).is_err());
+    }
+
+    #[test]
+    fn a_policy_adds_ignores_or_refuses() {
+        let new = [Column::new("email", ColumnType::String)];
+        let wider = [Column::new("id", ColumnType::Long)];
+        let policy = |added, widened| SchemaPolicy { added, widened };
+        let ignore = policy(WhenAdded::Ignore, WhenWidened::Promote);
+        assert!(schema().change_within(&new, ignore).unwrap().is_empty());
+        assert_eq!(schema().change_within(&wider, ignore).unwrap().widened, wider);
+        let refuse = policy(WhenAdded::Refuse, WhenWidened::Refuse);
+        assert!(matches!(schema().change_within(&new, refuse), Err(SchemaConflict::Added { .. })));
+        assert!(matches!(schema().change_within(&wider, refuse), Err(SchemaConflict::Widened { .. })));
+    }
+
+    #[test]
+    fn a_rename_takes_the_key_along_and_two_columns_cannot_become_one() {
+        let names = |from: &str, to: &str| BTreeMap::from([(from.to_owned(), to.to_owned())]);
+        let renamed = schema().renames(&names("id", "order_id")).unwrap();
+        let changed = schema().changed(&SchemaChange { renamed, ..SchemaChange::default() });
+        assert_eq!((changed.columns[0].name.as_str(), changed.key[0].as_str()), ("order_id", "order_id"));
+        assert!(changed.renames(&names("id", "order_id")).unwrap().is_empty());
+        assert!(matches!(schema().renames(&names("id", "name")), Err(SchemaConflict::Renamed { .. })));
     }
 }

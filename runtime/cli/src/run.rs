@@ -144,6 +144,7 @@ fn remarks(lane: &LaneStatus) -> Vec<String> {
         lane.updates_without_row,
         "updates of keys that Silver did not hold (no insert seen, or a key changed unseen)",
     );
+    counted(lane.unsent_without_row, "rows of keys that Silver did not hold, whose columns that were not sent are null");
     counted(lane.committed.truncates, "truncates, each of which emptied Silver at its place");
     remarks
 }

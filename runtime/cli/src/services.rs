@@ -206,7 +206,10 @@ fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {
 fn table_settings(config: &Config, lane: &LaneSettings) -> DmsTableSettings {
     let table: &TableName = &lane.table;
     let files = config.files_of(Some(table));
-    DmsTableSettings { csv: csv_settings(&files), parquet: parquet_settings(&files), declared: lane.declared.clone() }
+    let csv = CsvSettings { renames: lane.renames.clone(), ..csv_settings(&files) };
+    let declared = lane.declared.columns.iter().map(|column| column.name.clone()).collect();
+    let parquet = ParquetSettings { renames: lane.renames.clone(), declared, ..parquet_settings(&files) };
+    DmsTableSettings { csv, parquet, declared: lane.declared.clone() }
 }
 
 fn csv_settings(files: &FileFormat) -> CsvSettings {
@@ -227,6 +230,8 @@ fn csv_settings(files: &FileFormat) -> CsvSettings {
         },
         timestamp_column: files.timestamp_column.clone(),
         before_prefix: files.before_image_prefix.clone(),
+        not_sent: files.csv.not_sent.clone().map(|text| text.value).filter(|text| !text.is_empty()),
+        renames: Default::default(),
     }
 }
 

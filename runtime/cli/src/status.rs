@@ -1,7 +1,7 @@
 //! `sluice status`: where every table stands, read from the lake itself.
 
 use serde::Serialize;
-use sluice_lake::{FormatVersion, Lake, LakeTable, Role};
+use sluice_lake::{FormatVersion, Lake, LakeTable};
 use sluice_pipeline::{LaneSettings, explain};
 
 use crate::config::Config;
@@ -98,10 +98,9 @@ async fn read(
     lane: &LaneSettings,
     now_us: i64,
 ) -> Result<TableStatus, Box<dyn std::error::Error + Send + Sync>> {
-    let bronze = lake.open(&lane.bronze, Role::Bronze).await?;
-    // Only its facts are wanted, so its files need not be loaded either.
-    let silver = lake.open(&lane.silver, Role::Bronze).await?;
-    let rejects = lake.open(&lane.rejects, Role::Rejects).await?;
+    let bronze = lake.open_metadata(&lane.bronze).await?;
+    let silver = lake.open_metadata(&lane.silver).await?;
+    let rejects = lake.open_metadata(&lane.rejects).await?;
     let log = bronze.as_ref().map(LakeTable::checkpoint).transpose()?.flatten();
     let merged = silver.as_ref().map(LakeTable::checkpoint).transpose()?.flatten();
     let next = log.as_ref().map_or(0, |checkpoint| checkpoint.next_sequence);

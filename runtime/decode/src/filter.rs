@@ -22,6 +22,7 @@ pub(crate) fn remove_rows(decoded: &mut Decoded, bad_rows: &[usize]) -> Result<(
     if let Some(times) = &decoded.commit_times {
         decoded.commit_times = Some(keep(times)?.as_primitive().clone());
     }
+    decoded.unsent = decoded.unsent.take().and_then(|unsent| unsent.filter(|row| mask.value(row)));
     if let Some(before) = &decoded.before {
         decoded.before = Some(filter_record_batch(before, &mask)?);
     }

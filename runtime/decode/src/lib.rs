@@ -12,9 +12,11 @@ mod input;
 mod parquet;
 mod parse;
 mod reject;
+mod renames;
 mod step;
 
 pub use csv::{CsvSettings, HeaderMode, OpColumn, csv_decoder, describe_csv};
 pub use error::DecodeError;
 pub use parquet::{Described, ParquetDescription, ParquetSettings, describe_parquet, parquet_decoder};
+pub use renames::Renames;
 pub use step::{Decode, Decoded, FileContext, Step};

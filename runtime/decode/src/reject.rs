@@ -16,6 +16,14 @@ pub(crate) fn quoted(value: &[u8]) -> String {
     }
 }
 
+/// Why a record without all of its key is a reject.
+pub(crate) fn missing_key(columns: &[&str]) -> String {
+    match columns {
+        [_] => "the key column is NULL".to_owned(),
+        several => format!("the key columns {} are NULL", several.join(", ")),
+    }
+}
+
 /// A reject with its own copy of the record, so that the block it came from can go.
 pub(crate) fn reject(origin: &Arc<Origin>, number: u64, column: Option<&str>, reason: String, raw: &[u8]) -> Reject {
     Reject {

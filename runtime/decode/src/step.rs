@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch, TimestampMicrosecondArray};
 use bytes::Bytes;
-use sluice_change::{Op, Origin, Reject, TableSchema};
+use sluice_change::{Op, Origin, Reject, TableSchema, Unsent};
 
 use crate::DecodeError;
 
@@ -32,7 +32,7 @@ pub trait Decode: Send {
 
 /// A stretch of a file as columns: a change batch without its position, which the source adds.
 ///
-/// `rows`, `ops`, `row_numbers`, `commit_times` and `before` have the same length, which may be 0.
+/// `rows`, `ops`, `row_numbers`, `commit_times`, `before` and `unsent` have the same length, which may be 0.
 #[derive(Debug, Clone)]
 pub struct Decoded {
     /// The business columns that the file has, in file order, in the types of the schema; all fields nullable.
@@ -45,6 +45,8 @@ pub struct Decoded {
     pub commit_times: Option<TimestampMicrosecondArray>,
     /// Values before the change under the names of the business columns; `None` where the file has none.
     pub before: Option<RecordBatch>,
+    /// Cells of `rows` that the source did not send (null there); `None` where every row was sent whole.
+    pub unsent: Option<Unsent>,
     /// Records that could not be represented exactly, by record number.
     pub rejects: Vec<Reject>,
     /// Number of the last record consumed, decoded or rejected: where a later decoder resumes ([`FileContext::skip`]).

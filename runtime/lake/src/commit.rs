@@ -27,7 +27,7 @@ pub struct TableChange {
     pub deletes: HashMap<FileId, RoaringBitmap>,
     /// Whether all data files before these go.
     pub replace_all: bool,
-    /// Columns to add and to widen.
+    /// Columns to rename, to add and to widen.
     pub schema: SchemaChange,
     /// What the table's rows cover after this commit, and whose commit it is.
     pub checkpoint: Checkpoint,

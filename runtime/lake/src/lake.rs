@@ -27,6 +27,8 @@ pub enum Role {
     Silver,
     /// The dead letters: like Bronze.
     Rejects,
+    /// Any of them, for someone who only looks: like Bronze.
+    Reader,
 }
 
 /// Places within a commit at which a crash test may end the process.
@@ -135,6 +137,11 @@ impl Lake {
         }
     }
 
+    /// Opens a table to look at: nothing but its metadata is read before it is asked for rows.
+    pub async fn open_metadata(&self, ident: &TableIdent) -> Result<Option<LakeTable>, LakeError> {
+        self.open(ident, Role::Reader).await
+    }
+
     /// Makes a table, or opens the one that is there, whoever made it.
     pub async fn create(&self, ident: &TableIdent, spec: &TableSpec, role: Role) -> Result<LakeTable, LakeError> {
         let context = self.context(ident, role);
@@ -215,7 +222,7 @@ impl Role {
         let name = match (self, point) {
             (Role::Rejects, Point::BeforeSwap) => "rejects.before-commit",
             (Role::Rejects, Point::AfterSwap) => "rejects.after-commit",
-            (Role::Rejects, _) | (Role::Bronze, Point::AfterDeleteFile) => return,
+            (Role::Rejects | Role::Reader, _) | (Role::Bronze, Point::AfterDeleteFile) => return,
             (Role::Bronze, Point::AfterDataFile) => "bronze.after-data-file",
             (Role::Bronze, Point::BeforeManifest) => "bronze.before-manifest",
             (Role::Bronze, Point::BeforeMetadata) => "bronze.before-metadata",

@@ -16,10 +16,12 @@ mod live;
 mod manifest;
 mod scan;
 mod schema;
+mod schema_history;
 mod snapshot;
 mod spec;
 mod summary;
 mod table;
+mod take;
 mod write;
 
 pub use catalog::{
@@ -33,6 +35,7 @@ pub use ident::{InvalidTableIdent, TableIdent};
 pub use lake::{Lake, LakeSettings, Role};
 pub use live::{FileId, LiveFile};
 pub use scan::{Scan, ScanBatch, ScanFilter};
+pub use schema_history::{SchemaColumn, SchemaUse, SchemaVersion};
 pub use spec::{FormatVersion, InvalidPartitionField, LakeColumn, PartitionField, PartitionTransform, TableSpec};
 pub use table::{LakeTable, Refreshed, TableFacts};
 pub use write::{Encoded, Encoder, WrittenFile};

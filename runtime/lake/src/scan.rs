@@ -186,7 +186,11 @@ async fn begin(
     Ok(Current { file, scan: Box::new(scan), deleted })
 }
 
-async fn fetch(context: &Context, path: &str, ranges: Vec<Range<u64>>) -> Result<Vec<(Range<u64>, Bytes)>, LakeError> {
+pub(crate) async fn fetch(
+    context: &Context,
+    path: &str,
+    ranges: Vec<Range<u64>>,
+) -> Result<Vec<(Range<u64>, Bytes)>, LakeError> {
     let location = io::normalised(path);
     let reads = ranges.into_iter().map(|range| {
         let read = context.seams.storage.read_range(&location, range.clone());

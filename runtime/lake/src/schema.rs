@@ -4,7 +4,7 @@ use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
 use iceberg::spec::{
     NestedField, PartitionSpec, PrimitiveType, Schema, SchemaRef, TableMetadata, Transform, Type, UnboundPartitionSpec,
 };
-use sluice_change::{Column, ColumnType, SchemaChange};
+use sluice_change::{Column, ColumnType, Renamed, SchemaChange};
 
 use crate::{LakeColumn, LakeError, PartitionField, PartitionTransform, TableIdent, TableSpec};
 
@@ -189,6 +189,18 @@ pub(crate) fn changed(
     let mut fields: Vec<Arc<NestedField>> = schema.as_struct().fields().to_vec();
     let mut differs = false;
     let mut last_id = metadata.last_column_id();
+    for Renamed { from, to } in &change.renamed {
+        // Where the old name is gone, the rename has been made before.
+        let Some(place) = fields.iter().position(|field| field.name == *from) else { continue };
+        if fields.iter().any(|field| field.name == *to) {
+            let reason = format!("column `{from}` cannot be renamed to `{to}`, for there is a column of that name");
+            return Err(LakeError::schema(ident, reason));
+        }
+        let mut named = NestedField::clone(&fields[place]);
+        named.name.clone_from(to);
+        fields[place] = Arc::new(named);
+        differs = true;
+    }
     for Column { name, column_type: wanted } in change.added.iter().chain(&change.widened) {
         let Some(field) = fields.iter_mut().find(|field| field.name == *name) else {
             last_id += 1;

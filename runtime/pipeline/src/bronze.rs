@@ -1,5 +1,6 @@
 //! The log's layout: what Bronze stores beside the source's own columns, how a batch becomes rows of it, and back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -9,7 +10,7 @@ use arrow_array::{
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
-use sluice_change::{ChangeBatch, Column, ColumnType, ConformError, Op, TableSchema, conform};
+use sluice_change::{ChangeBatch, Column, ColumnType, ConformError, Op, TableSchema, Unsent, conform};
 use sluice_lake::LakeColumn;
 
 /// The operation, one letter: L (full load), I, U, D or T (truncate).
@@ -26,6 +27,8 @@ pub const SOURCE_ORDER: &str = "_source_order";
 pub const SEQUENCE: &str = "_seq";
 /// When sluice took the change in.
 pub const INGESTED_AT: &str = "_ingested_at";
+/// Names the columns that the source did not send, joined by commas; there once some row needs it.
+pub const UNSENT: &str = "_unsent";
 /// Begins the names of the columns that hold values before the change.
 pub const BEFORE_PREFIX: &str = "_before_";
 
@@ -41,7 +44,7 @@ const META: [(&str, ColumnType, bool, &str); 7] = [
 
 /// Whether sluice itself owns a Bronze column of this name.
 pub fn is_meta(name: &str) -> bool {
-    META.iter().any(|(meta, ..)| *meta == name)
+    name == UNSENT || META.iter().any(|(meta, ..)| *meta == name)
 }
 
 /// Bronze's columns for a source table: sluice's own first, then the source's, all of these optional.
@@ -101,6 +104,10 @@ pub fn rows(batch: &ChangeBatch, first: u64, ingested_us: i64, table: &Schema) -
             SOURCE_ROW => Arc::new(batch.row_numbers.clone()),
             SOURCE_ORDER => constant(&batch.origin.order, length),
             SEQUENCE => Arc::new(Int64Array::from_iter_values(first as i64..(first + length as u64) as i64)),
+            UNSENT => match &batch.unsent {
+                Some(unsent) => unsent_names(unsent),
+                None => new_null_array(field.data_type(), length),
+            },
             INGESTED_AT => Arc::new(TimestampMicrosecondArray::from_value(ingested_us, length).with_timezone("+00:00")),
             _ => own.next().cloned().unwrap_or_else(|| new_null_array(field.data_type(), length)),
         };
@@ -145,6 +152,49 @@ fn ops(ops: &[Op]) -> ArrayRef {
     dictionary(keys, values)
 }
 
+fn unsent_names(unsent: &Unsent) -> ArrayRef {
+    let keys = Int32Array::from_iter(unsent.rows().iter().map(|pattern| (*pattern != 0).then_some(*pattern as i32)));
+    dictionary(keys, Arc::new(StringArray::from_iter_values(unsent.patterns().iter().map(|names| join_names(names)))))
+}
+
+/// Names joined by commas; a comma or backslash within a name follows a backslash.
+fn join_names(names: &[String]) -> String {
+    let escaped = names.iter().map(|name| name.replace('\\', "\\\\").replace(',', "\\,"));
+    escaped.collect::<Vec<_>>().join(",")
+}
+
+fn split_names(text: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, names.last_mut()) {
+            (',', _) => names.push(String::new()),
+            ('\\', Some(name)) => name.extend(letters.next()),
+            (letter, Some(name)) => name.push(letter),
+            (_, None) => {}
+        }
+    }
+    names
+}
+
+/// Takes the column of unsent names apart; `now` gives the name that a column has now.
+fn unsent_of(column: &StringArray, now: impl Fn(&str) -> Option<String>) -> Option<Unsent> {
+    if column.null_count() == column.len() {
+        return None;
+    }
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut patterns = vec![Vec::new()];
+    let rows = column.iter().map(|text| {
+        let Some(text) = text else { return 0 };
+        *numbers.entry(text).or_insert_with(|| {
+            patterns.push(split_names(text).iter().filter_map(|name| now(name)).collect());
+            patterns.len() as u32 - 1
+        })
+    });
+    let rows = rows.collect();
+    Unsent::new(rows, patterns)
+}
+
 fn dictionary(keys: Int32Array, values: ArrayRef) -> ArrayRef {
     // Every key lies within the values by construction; a null column keeps the type honest should that ever change.
     match DictionaryArray::<Int32Type>::try_new(keys, values) {
@@ -166,10 +216,12 @@ pub struct LoggedChanges {
     pub rows: RecordBatch,
     /// Values before the change, under the source's names, where Bronze holds any.
     pub before: Option<RecordBatch>,
+    /// Cells of `rows` that the source did not send.
+    pub unsent: Option<Unsent>,
 }
 
-/// Takes rows of Bronze apart again.
-pub fn read_back(batch: &RecordBatch) -> Result<LoggedChanges, ArrowError> {
+/// Takes rows of Bronze apart again. `now` gives the name that a column has now which once had another.
+pub fn read_back(batch: &RecordBatch, now: impl Fn(&str) -> Option<String>) -> Result<LoggedChanges, ArrowError> {
     let column = |name: &str| {
         batch.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("Bronze has no column `{name}`")))
     };
@@ -185,6 +237,7 @@ pub fn read_back(batch: &RecordBatch) -> Result<LoggedChanges, ArrowError> {
         orders: column(SOURCE_ORDER)?.as_string::<i32>().clone(),
         rows: pick(batch, false)?,
         before: before_columns(batch)?,
+        unsent: batch.column_by_name(UNSENT).and_then(|names| unsent_of(names.as_string::<i32>(), now)),
     })
 }
 
@@ -222,4 +275,29 @@ fn pick(batch: &RecordBatch, before: bool) -> Result<RecordBatch, ArrowError> {
 /// Silver's Arrow schema without what the lake adds: what rows are brought into before they are merged.
 pub fn plain_schema(table: &Schema) -> SchemaRef {
     Arc::new(Schema::new(table.fields().iter().map(|field| plain(field)).collect::<Vec<_>>()))
+}
+
+/// The columns of a batch that Bronze is to have beside the source's own.
+pub fn unsent_column() -> Column {
+    Column::new(UNSENT, ColumnType::String)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsent_names_come_back_even_with_commas_and_renamed() {
+        let names = vec!["a".to_owned(), "b,c".to_owned(), "d\\".to_owned()];
+        let unsent = Unsent::new(vec![0, 1, 0], vec![vec![], names.clone()]).unwrap();
+        let column = arrow_cast_to_text(&unsent_names(&unsent));
+        assert_eq!(unsent_of(&column, |name| Some(name.to_owned())), Some(unsent));
+        let renamed = unsent_of(&column, |name| (name != "a").then(|| name.to_uppercase())).unwrap();
+        assert_eq!(renamed.patterns()[1], ["B,C", "D\\"]);
+    }
+
+    fn arrow_cast_to_text(column: &ArrayRef) -> StringArray {
+        let column = column.as_dictionary::<Int32Type>();
+        column.downcast_dict::<StringArray>().unwrap().into_iter().collect()
+    }
 }

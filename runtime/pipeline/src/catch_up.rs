@@ -14,7 +14,7 @@ use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index_build::{follow_key, live_rows};
 use crate::late;
-use crate::merge::MergePart;
+use crate::merge::{MergePart, UnsentCells};
 use crate::tables::{Bronze, Silver};
 use crate::write::{commit_silver, epoch, fold, merge};
 
@@ -41,7 +41,8 @@ pub async fn catch_up(
         let Some(rows) = read(log, from, to).await? else {
             return Err(LaneError::LogGap { table: context.table().clone(), from });
         };
-        let changes = bronze::read_back(&rows)?;
+        let now = |name: &str| log.table.current_name(name).map(str::to_owned);
+        let changes = bronze::read_back(&rows, now)?;
         let stretches = stretches(&changes, silver.stored.position.furthest_order());
         for stretch in stretches {
             apply(context, log, silver, source, &changes, &stretch, end).await?;
@@ -124,7 +125,9 @@ async fn apply(
     let ops = changes.ops[stretch.start..stretch.end].to_vec();
     let mut counts = ChangeCounts::default();
     counts.add_ops(&ops);
-    let mut fold = fold(context, silver, vec![MergePart { rows, ops, before }]).await?;
+    let unsent = changes.unsent.as_ref().and_then(|unsent| unsent.slice(stretch.start, length));
+    let unsent = unsent.and_then(|unsent| UnsentCells::of(&unsent, &rows));
+    let mut fold = fold(context, silver, vec![MergePart { rows, ops, before, unsent }]).await?;
     let order = changes.orders.value(stretch.start);
     if stretch.late {
         late::supersede(&log.table, silver, order, &mut fold).await?;

@@ -23,6 +23,15 @@ pub enum LaneError {
     /// The new data has columns that the table cannot take.
     #[error(transparent)]
     Schema(#[from] SchemaConflict),
+    /// A file has columns that the table cannot take.
+    #[error("{file} cannot be taken in")]
+    SchemaOf {
+        /// The file, relative to the source.
+        file: String,
+        /// What is wrong, and what to do.
+        #[source]
+        source: SchemaConflict,
+    },
     /// A batch does not fit the table.
     #[error(transparent)]
     Conform(Box<ConformError>),
@@ -127,7 +136,9 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
     match error {
         LaneError::Fenced(_) => Directive::StepBack,
         // Waiting cannot mend these: someone has to change the configuration or the data.
-        LaneError::Schema(_) | LaneError::Settings(_) => Directive::Quarantine,
+        LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
+        LaneError::Source(source) if source.has_impossible_columns() => Directive::Quarantine,
+        LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
         _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_transient()) => {
             Directive::Quarantine
         }

@@ -246,6 +246,7 @@ impl Session<'_> {
             status.commits += 1;
             status.deletes_without_row += done.deletes_without_row;
             status.updates_without_row += done.updates_without_row;
+            status.unsent_without_row += done.unsent_without_row;
             status.late_files += late_files;
             if let Some(times) = done.source_times {
                 let newest = status.newest_source_time_us.unwrap_or(i64::MIN);

@@ -13,6 +13,7 @@ mod lane;
 mod late;
 mod merge;
 mod rejects;
+mod rename;
 mod settings;
 mod status;
 mod supervisor;

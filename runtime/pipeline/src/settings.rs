@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sluice_change::{TableName, TableSchema};
+use sluice_change::{SchemaPolicy, TableName, TableSchema};
 use sluice_lake::{FormatVersion, PartitionField, TableIdent};
 
 /// What one lane does: which source table goes into which lake tables, and how.
@@ -17,6 +18,10 @@ pub struct LaneSettings {
     /// Columns and key as the configuration declares them. Without columns they are found in the source or the lake;
     /// without a key the table goes to Bronze only.
     pub declared: TableSchema,
+    /// How the tables may follow columns that the data brings and no one declared.
+    pub schema: SchemaPolicy,
+    /// Columns that have another name now, by their old names.
+    pub renames: BTreeMap<String, String>,
     /// Whether types that the data does not state may be guessed from a sample.
     pub guess_types: bool,
     /// Iceberg format version of both tables.

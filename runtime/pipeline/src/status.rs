@@ -62,6 +62,9 @@ pub struct LaneStatus {
     /// Updates of keys that Silver did not hold, since the start of the process: the insert was never seen, or the key was
     /// changed and the source sends no before image.
     pub updates_without_row: u64,
+    /// Rows with columns that the source did not send, of keys that Silver did not hold, since the start of the process:
+    /// these columns are null.
+    pub unsent_without_row: u64,
     /// Files taken in out of their order, since the start of the process.
     pub late_files: u64,
 }
@@ -80,6 +83,7 @@ impl LaneStatus {
             newest_source_time_us: None,
             deletes_without_row: 0,
             updates_without_row: 0,
+            unsent_without_row: 0,
             late_files: 0,
         }
     }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema, SchemaRef};
-use sluice_change::{Checkpoint, Column, Position, SchemaChange, TableSchema, conform};
+use sluice_change::{ChangeBatch, Checkpoint, Column, Position, SchemaChange, TableSchema, WhenAdded, conform};
 use sluice_index::{KeyExtractor, KeyIndex, MemoryIndex};
 use sluice_lake::{LakeColumn, LakeTable, Role, TableIdent, TableSpec};
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::{bronze, rejects};
+use crate::{bronze, rejects, rename};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -71,8 +71,14 @@ pub struct Tables {
 /// Finds or makes the tables of a lane; `None` while nothing is known of the source table's columns.
 pub async fn open(context: &LaneContext) -> Result<Option<Tables>, LaneError> {
     let settings = &context.settings;
-    let found = context.lake().open(&settings.bronze, Role::Bronze).await?;
-    let silver = context.lake().open(&settings.silver, Role::Silver).await?;
+    let mut found = context.lake().open(&settings.bronze, Role::Bronze).await?;
+    let mut silver = context.lake().open(&settings.silver, Role::Silver).await?;
+    if let Some(table) = &mut found {
+        rename::rename_columns(context, table, &rename::with_images(&settings.renames)).await?;
+    }
+    if let Some(table) = &mut silver {
+        rename::rename_columns(context, table, &settings.renames).await?;
+    }
     let rejects = context.lake().open(&settings.rejects, Role::Rejects).await?;
     let stored = found.as_ref().map(|table| bronze::source_columns(&table.columns()));
     let Some(columns) = known_columns(context, stored.as_deref()).await? else { return Ok(None) };
@@ -230,15 +236,33 @@ impl Tables {
         &self.bronze.stored.position
     }
 
-    /// Takes on the columns that new data brings, under Bronze's names.
-    pub fn follow(&mut self, context: &LaneContext, incoming: &[Column]) -> Result<SchemaChanges, LaneError> {
-        let own: Vec<Column> =
-            incoming.iter().filter(|column| !column.name.starts_with(bronze::BEFORE_PREFIX)).cloned().collect();
-        let schema = self.schema.changed(&self.schema.change_for(&own)?);
+    /// Takes on the columns that new data brings, under Bronze's names, within the policy.
+    pub fn follow(&mut self, context: &LaneContext, batches: &[ChangeBatch]) -> Result<SchemaChanges, LaneError> {
+        let mut schema = self.schema.clone();
+        let mut images = TableSchema::default();
+        for batch in batches {
+            let incoming = bronze::incoming_columns(batch)?;
+            let is_image = |column: &Column| column.name.starts_with(bronze::BEFORE_PREFIX);
+            let (before, own): (Vec<Column>, Vec<Column>) = incoming.into_iter().partition(is_image);
+            let refused = |source| LaneError::SchemaOf { file: batch.origin.name.clone(), source };
+            let change = schema.change_within(&own, context.settings.schema).map_err(refused)?;
+            note_left_out(context, &schema, &own, batch);
+            schema = schema.changed(&change);
+            images = images.changed(&images.change_for(&before).map_err(refused)?);
+        }
         check(&schema)?;
-        let before = incoming.iter().filter(|column| column.name.starts_with(bronze::BEFORE_PREFIX));
-        let wanted: Vec<Column> = schema.columns.iter().chain(before).cloned().collect();
-        let log = TableSchema { columns: log_columns(&self.bronze.table), key: Vec::new() };
+        // What a column was before its change goes with the column.
+        let known = |image: &&Column| {
+            image.name.strip_prefix(bronze::BEFORE_PREFIX).is_some_and(|name| schema.column(name).is_some())
+        };
+        let mut wanted: Vec<Column> =
+            schema.columns.iter().chain(images.columns.iter().filter(known)).cloned().collect();
+        let mut log = TableSchema { columns: log_columns(&self.bronze.table), key: Vec::new() };
+        if batches.iter().any(|batch| batch.unsent.is_some()) {
+            wanted.push(bronze::unsent_column());
+            let held = self.bronze.table.columns().iter().any(|column| column.name == bronze::UNSENT);
+            log.columns.extend(held.then(bronze::unsent_column));
+        }
         let bronze = log.change_for(&wanted)?;
         let silver = match &self.silver {
             Some(silver) => silver.change_for(context, &schema)?,
@@ -246,6 +270,21 @@ impl Tables {
         };
         self.schema = schema;
         Ok(SchemaChanges { bronze, silver })
+    }
+}
+
+/// Says once for each file which of its columns the policy leaves out.
+fn note_left_out(context: &LaneContext, schema: &TableSchema, own: &[Column], batch: &ChangeBatch) {
+    if context.settings.schema.added != WhenAdded::Ignore {
+        return;
+    }
+    let left_out = own.iter().filter(|column| schema.column(&column.name).is_none());
+    let left_out: Vec<&str> = left_out.map(|column| column.name.as_str()).collect();
+    if !left_out.is_empty() {
+        tracing::debug!(
+            table = %context.table(), file = batch.origin.name, columns = left_out.join(", "),
+            "new columns are left out, as `schema.added` says"
+        );
     }
 }
 

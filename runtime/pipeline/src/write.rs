@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Column, Position, Reject, SchemaChange, SourceTimes};
+use arrow_schema::{Schema, SchemaRef};
+use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Position, Reject, SchemaChange, SourceTimes, conform};
 use sluice_index::Location;
-use sluice_lake::{Encoded, FileId, LakeError, LakeTable, Outcome, TableChange, WrittenFile};
+use sluice_lake::{Encoded, Encoder, FileId, LakeError, LakeTable, Outcome, TableChange, WrittenFile};
 use sluice_platform::failpoint;
+use sluice_transform::Transform;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::merge::{Fold, MergePart, MergePlan};
+use crate::merge::{Fold, MergePart, MergePlan, Missing, UnsentCells};
 use crate::tables::{self, Bronze, SchemaChanges, Silver, Tables};
 use crate::{bronze, index_build, late, rejects};
 
@@ -26,6 +29,8 @@ pub struct Done {
     pub deletes_without_row: u64,
     /// Updates of keys that Silver did not hold.
     pub updates_without_row: u64,
+    /// Rows with columns that were not sent, of keys that Silver did not hold: these columns are null.
+    pub unsent_without_row: u64,
 }
 
 /// Stores `batches`, which end at `position`. `late`: they happened before changes that are already stored.
@@ -36,17 +41,28 @@ pub async fn write(
     position: Position,
     late: bool,
 ) -> Result<Done, LaneError> {
-    let changes = tables.follow(context, &incoming(&batches)?)?;
+    let changes = tables.follow(context, &batches)?;
     if let Some(silver) = &mut tables.silver {
         index_build::follow_key(context, silver, &changes.silver).await?;
     }
-    let mut shaped_rejects: Vec<Reject> = Vec::new();
-    let parts = shape(context, tables, &changes.silver, &batches, &mut shaped_rejects)?;
-    if let Some(last) = batches.last_mut() {
-        last.rejects.append(&mut shaped_rejects);
-    }
+    let shaping = Shaping::of(context, tables, &changes.silver)?;
+    let (batches, parts, done) = context
+        .services
+        .cpu
+        .run(move || -> Result<_, LaneError> {
+            let mut rejects: Vec<Reject> = Vec::new();
+            let parts = match &shaping {
+                Some(shaping) => shaping.parts(&batches, &mut rejects)?,
+                None => Vec::new(),
+            };
+            if let Some(last) = batches.last_mut() {
+                last.rejects.append(&mut rejects);
+            }
+            let done = count(&batches);
+            Ok((batches, parts, done))
+        })
+        .await?;
     let batches = Arc::new(batches);
-    let done = count(&batches);
     let next = next_checkpoint(context, tables, &position, &done)?;
 
     let mut fold = match &tables.silver {
@@ -56,7 +72,11 @@ pub async fn write(
     if let (true, Some(fold), Some(silver), Some(batch)) = (late, &mut fold, &tables.silver, batches.first()) {
         late::supersede(&tables.bronze.table, silver, &batch.origin.order, fold).await?;
     }
-    let (log, merged) = encode(context, tables, &changes, &batches, fold).await?;
+    let (log, planned) = encode(context, tables, &changes, &batches, fold).await?;
+    let merged = match (&tables.silver, planned) {
+        (Some(silver), Some(planned)) => Some(complete(context, silver, &changes.silver, planned).await?),
+        _ => None,
+    };
     commit_rejects(context, tables, &batches, &next).await?;
     commit_bronze(&mut tables.bronze, log, changes.bronze, &next).await?;
     failpoint::hit("between-bronze-and-silver");
@@ -66,51 +86,58 @@ pub async fn write(
     {
         done.deletes_without_row = merged.plan.deletes_without_row;
         done.updates_without_row = merged.plan.updates_without_row;
+        done.unsent_without_row = merged.plan.unsent_without_row;
         let stored = Checkpoint { bronze_snapshot: tables.bronze.table.snapshot_id(), ..next };
         commit_silver(context, silver, merged, changes.silver, stored).await?;
     }
     Ok(done)
 }
 
-/// All columns that the batches bring, under Bronze's names, each in its widest type.
-fn incoming(batches: &[ChangeBatch]) -> Result<Vec<Column>, LaneError> {
-    let mut all = sluice_change::TableSchema::default();
-    for batch in batches {
-        let columns = bronze::incoming_columns(batch)?;
-        let change = all.change_for(&columns)?;
-        all = all.changed(&change);
-    }
-    Ok(all.columns)
+/// What it takes to make the rows that Silver merges, after the transform, in Silver's schema.
+struct Shaping {
+    transform: Arc<dyn Transform>,
+    schema: SchemaRef,
+    key_schema: SchemaRef,
+    /// Rows that Silver has already.
+    ahead: u64,
 }
 
-/// The rows that Silver merges, after the transform, in Silver's schema.
-fn shape(
-    context: &LaneContext,
-    tables: &Tables,
-    change: &SchemaChange,
-    batches: &[ChangeBatch],
-    rejected: &mut Vec<Reject>,
-) -> Result<Vec<MergePart>, LaneError> {
-    let Some(silver) = &tables.silver else { return Ok(Vec::new()) };
-    let schema = silver.row_schema(change)?;
-    let first = tables.bronze.stored.next_sequence;
-    // Silver can be ahead only after Bronze was rolled back by hand; it has these rows already.
-    let mut ahead = silver.stored.next_sequence.saturating_sub(first);
-    let mut parts = Vec::with_capacity(batches.len());
-    for batch in batches {
-        let skip = ahead.min(batch.len() as u64) as usize;
-        ahead -= skip as u64;
-        let shaped = context.transform.shape(batch)?;
-        rejected.extend(shaped.rejects);
-        let rows = shaped.rows.slice(skip, batch.len() - skip);
-        let rows = sluice_change::conform(&rows, &schema)?;
-        let before = match &batch.before {
-            Some(before) => Some(silver.key_columns(&before.slice(skip, batch.len() - skip))?),
-            None => None,
-        };
-        parts.push(MergePart { rows, ops: batch.ops[skip..].to_vec(), before });
+impl Shaping {
+    fn of(context: &LaneContext, tables: &Tables, change: &SchemaChange) -> Result<Option<Self>, LaneError> {
+        let Some(silver) = &tables.silver else { return Ok(None) };
+        let first = tables.bronze.stored.next_sequence;
+        Ok(Some(Self {
+            transform: Arc::clone(&context.transform),
+            schema: silver.row_schema(change)?,
+            key_schema: Arc::clone(&silver.key_schema),
+            // Silver can be ahead only after Bronze was rolled back by hand.
+            ahead: silver.stored.next_sequence.saturating_sub(first),
+        }))
     }
-    Ok(parts)
+
+    fn parts(&self, batches: &[ChangeBatch], rejected: &mut Vec<Reject>) -> Result<Vec<MergePart>, LaneError> {
+        let mut ahead = self.ahead;
+        let mut parts = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let skip = ahead.min(batch.len() as u64) as usize;
+            let left = batch.len() - skip;
+            ahead -= skip as u64;
+            let shaped = self.transform.shape(batch)?;
+            rejected.extend(shaped.rejects);
+            let rows = conform(&shaped.rows.slice(skip, left), &self.schema)?;
+            let before = match &batch.before {
+                Some(before) => Some(conform(&before.slice(skip, left), &self.key_schema)?.columns().to_vec()),
+                None => None,
+            };
+            let unsent = match &batch.unsent {
+                Some(unsent) if skip == 0 => UnsentCells::of(unsent, &rows),
+                Some(unsent) => unsent.slice(skip, left).and_then(|unsent| UnsentCells::of(&unsent, &rows)),
+                None => None,
+            };
+            parts.push(MergePart { rows, ops: batch.ops[skip..].to_vec(), before, unsent });
+        }
+        Ok(parts)
+    }
 }
 
 fn count(batches: &[ChangeBatch]) -> Done {
@@ -181,6 +208,15 @@ pub struct Merged {
     files: Vec<Encoded>,
 }
 
+/// A merge on its way to what is stored.
+#[derive(Debug)]
+enum Planned {
+    /// Nothing is missing in its rows.
+    Whole(Merged),
+    /// Some cells were not sent.
+    Open(MergePlan, Encoder),
+}
+
 /// Plans the merge and encodes both layers, side by side.
 async fn encode(
     context: &LaneContext,
@@ -188,7 +224,7 @@ async fn encode(
     changes: &SchemaChanges,
     batches: &Arc<Vec<ChangeBatch>>,
     fold: Option<Fold>,
-) -> Result<(Vec<Encoded>, Option<Merged>), LaneError> {
+) -> Result<(Vec<Encoded>, Option<Planned>), LaneError> {
     let encoder = tables.bronze.table.encoder_after(&changes.bronze)?;
     let schema = tables.bronze.table.arrow_schema_after(&changes.bronze)?;
     let first = tables.bronze.stored.next_sequence;
@@ -213,14 +249,65 @@ fn merge_job(
     silver: &Silver,
     change: &SchemaChange,
     fold: Fold,
-) -> Result<impl FnOnce() -> Result<Merged, LaneError> + Send + use<>, LaneError> {
+) -> Result<impl FnOnce() -> Result<Planned, LaneError> + Send + use<>, LaneError> {
     let (encoder, index) = (silver.table.encoder_after(change)?, silver.index.clone());
     Ok(move || {
         let plan = fold.plan(index.lock().as_ref())?;
-        let rows: Vec<RecordBatch> = plan.rows.iter().filter(|rows| rows.num_rows() > 0).cloned().collect();
-        let files = if rows.is_empty() { Vec::new() } else { encoder.encode(&rows)? };
-        Ok(Merged { plan, files })
+        if plan.missing.is_some() {
+            return Ok(Planned::Open(plan, encoder));
+        }
+        let files = encode_rows(&encoder, &plan.rows)?;
+        Ok(Planned::Whole(Merged { plan, files }))
     })
+}
+
+fn encode_rows(encoder: &Encoder, rows: &[RecordBatch]) -> Result<Vec<Encoded>, LaneError> {
+    let rows: Vec<RecordBatch> = rows.iter().filter(|rows| rows.num_rows() > 0).cloned().collect();
+    Ok(if rows.is_empty() { Vec::new() } else { encoder.encode(&rows)? })
+}
+
+/// Reads back what cells that were not sent shall keep, fills them in and encodes the rows.
+async fn complete(
+    context: &LaneContext,
+    silver: &Silver,
+    change: &SchemaChange,
+    planned: Planned,
+) -> Result<Merged, LaneError> {
+    let (mut plan, encoder) = match planned {
+        Planned::Whole(merged) => return Ok(merged),
+        Planned::Open(plan, encoder) => (plan, encoder),
+    };
+    let Some(missing) = plan.missing.take() else {
+        let files = encode_rows(&encoder, &plan.rows)?;
+        return Ok(Merged { plan, files });
+    };
+    let schema = Arc::new(silver.row_schema(change)?.project(&missing.columns)?);
+    let stored = read_back(silver, &missing, &schema).await?;
+    context
+        .services
+        .cpu
+        .run(move || {
+            let stored = stored.map(|stored| conform(&stored, &schema)).transpose()?;
+            plan.rows = missing.fill(&plan.rows, stored.as_ref())?;
+            let files = encode_rows(&encoder, &plan.rows)?;
+            Ok(Merged { plan, files })
+        })
+        .await
+}
+
+/// The rows of Silver that unsent cells take their values from, as far as Silver has their columns.
+async fn read_back(silver: &Silver, missing: &Missing, schema: &Schema) -> Result<Option<RecordBatch>, LaneError> {
+    let held = silver.table.arrow_schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    let names: Vec<&str> = names.filter(|name| held.field_with_name(name).is_ok()).collect();
+    if names.is_empty() || missing.wanted.is_empty() {
+        return Ok(None);
+    }
+    let files = missing.wanted.chunk_by(|a, b| a.file() == b.file());
+    let files = files.filter_map(|run| {
+        Some((FileId(run.first()?.file()), run.iter().map(|location| location.position()).collect::<Vec<u32>>()))
+    });
+    Ok(Some(silver.table.take(&files.collect::<Vec<_>>(), &names).await?))
 }
 
 /// Plans and encodes Silver alone, for changes that Bronze already holds.
@@ -230,7 +317,8 @@ pub async fn merge(
     change: &SchemaChange,
     fold: Fold,
 ) -> Result<Merged, LaneError> {
-    context.services.cpu.run(merge_job(silver, change, fold)?).await
+    let planned = context.services.cpu.run(merge_job(silver, change, fold)?).await?;
+    complete(context, silver, change, planned).await
 }
 
 async fn commit_rejects(
@@ -310,6 +398,12 @@ pub async fn commit_silver(
     };
     let snapshot = land(&mut silver.table, change).await?;
     silver.stored = next;
+    if plan.unsent_without_row > 0 {
+        warn!(
+            table = %context.table(), rows = plan.unsent_without_row,
+            "columns that were not sent are null, for Silver did not have their rows"
+        );
+    }
     if silver.table.foreign().changed {
         // It landed on top of, or below, what another writer did; the index does not know that.
         return Err(LaneError::Moved(silver.table.ident().to_string()));
@@ -349,7 +443,7 @@ fn placed(files: &[WrittenFile]) -> Vec<Location> {
 }
 
 /// Commits, and turns the outcomes that end this session into errors.
-async fn land(table: &mut LakeTable, change: TableChange) -> Result<i64, LaneError> {
+pub async fn land(table: &mut LakeTable, change: TableChange) -> Result<i64, LaneError> {
     let files = change.files.clone();
     let error = match table.commit(change).await {
         Ok(Outcome::Landed { snapshot_id }) => return Ok(snapshot_id),

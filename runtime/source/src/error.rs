@@ -95,6 +95,11 @@ impl SourceError {
         }
     }
 
+    /// Whether the columns of a file cannot be those of its table, which only a person can mend.
+    pub fn has_impossible_columns(&self) -> bool {
+        matches!(self, SourceError::Decode { source: DecodeError::Columns { .. }, .. })
+    }
+
     /// The file at fault, relative to the source, where one is.
     pub fn file(&self) -> Option<&str> {
         match self {

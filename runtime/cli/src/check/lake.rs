@@ -2,7 +2,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use sluice_change::Column;
-use sluice_lake::{Lake, LakeTable, Role};
+use sluice_lake::{Lake, LakeTable};
 use sluice_pipeline::{LaneSettings, explain};
 use sluice_platform::{LocalStorage, Storage};
 
@@ -30,18 +30,14 @@ pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option
 /// What the lake holds of a table: notes go to `check`, the source's own columns come back.
 pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableCheck) -> Vec<Column> {
     let mut stored = Vec::new();
-    for (layer, ident, role) in [
-        ("Bronze", &lane.bronze, Role::Bronze),
-        // Only what its metadata says is wanted, so its files need not be loaded.
-        ("Silver", &lane.silver, Role::Bronze),
-        ("dead letters", &lane.rejects, Role::Rejects),
-    ] {
-        match lake.open(ident, role).await {
+    for (layer, ident) in [("Bronze", &lane.bronze), ("Silver", &lane.silver), ("dead letters", &lane.rejects)] {
+        match lake.open_metadata(ident).await {
             Ok(None) => {}
             Ok(Some(table)) => {
                 if layer == "Silver" {
-                    stored = table.columns().iter().map(|c| Column::new(&c.name, c.column_type)).collect();
-                    compare_key(&table, check);
+                    stored =
+                        table.columns().iter().map(|c| Column::new(name_now(lane, &c.name), c.column_type)).collect();
+                    compare_key(&table, lane, check);
                 }
                 compare(layer, &table, lane, check);
             }
@@ -52,9 +48,9 @@ pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableC
 }
 
 /// A merged table knows its key; the configuration may be silent about it and may not differ.
-fn compare_key(silver: &LakeTable, check: &mut TableCheck) {
-    let mut stored: Vec<String> =
-        silver.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect();
+fn compare_key(silver: &LakeTable, lane: &LaneSettings, check: &mut TableCheck) {
+    let key = silver.columns().into_iter().filter(|column| column.required);
+    let mut stored: Vec<String> = key.map(|column| name_now(lane, &column.name).to_owned()).collect();
     if check.key.is_empty() {
         check.key = stored;
         return;
@@ -70,6 +66,11 @@ fn compare_key(silver: &LakeTable, check: &mut TableCheck) {
             wanted.join(", ")
         ));
     }
+}
+
+/// The name that a column will have once the lane has renamed it.
+fn name_now<'a>(lane: &'a LaneSettings, name: &'a str) -> &'a str {
+    lane.renames.get(name).map_or(name, String::as_str)
 }
 
 fn compare(layer: &'static str, table: &LakeTable, lane: &LaneSettings, check: &mut TableCheck) {

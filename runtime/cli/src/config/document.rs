@@ -8,6 +8,7 @@ use sluice_change::TableName;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::evolution::{AddedChoice, RenameTable, WidenedChoice};
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
 use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, TableChoice, TimeSpan};
 
@@ -104,6 +105,9 @@ section! {
         /// Whether records begin with the operation (DMS: IncludeOpForFullLoad); default "auto": changes do, full loads
         /// as the file shows.
         op: Presence,
+        /// Text that stands, quoted or not, for a value that was not sent (DMS: CsvNoSupValue): the column keeps the value
+        /// that it had. Default none.
+        not_sent: Located<String>,
     }
 }
 
@@ -192,6 +196,11 @@ section! {
         /// Whether types that neither `columns`, Parquet nor the lake state may be guessed from a sample; default
         /// false.
         infer_types: bool,
+        /// How the table may follow columns that the data brings and `columns` does not declare.
+        schema: SchemaSection,
+        /// Columns that have another name now, as { old_name = "new_name" }: data may use either, and the tables' columns are
+        /// renamed in place.
+        rename: RenameTable,
         /// Version of the Iceberg format, 2 or 3; default 3.
         format_version: Located<u32>,
         /// Name of the Bronze table; `{schema}` and `{table}` stand for the source's. Default
@@ -216,6 +225,17 @@ section! {
         before_image_prefix: String,
         /// How the table's CSV files are written, where it differs from the source's.
         csv: CsvSection,
+    }
+}
+
+section! {
+    /// How a table may follow columns that the data brings and no one declared.
+    SchemaSection {
+        /// New columns: "add" them (the default), "ignore" them, or "refuse" them, which quarantines the table.
+        added: AddedChoice,
+        /// Wider types (int to long, float to double, a decimal of more digits): "promote" the column (the default), or
+        /// "refuse" them, which quarantines the table.
+        widened: WidenedChoice,
     }
 }
 

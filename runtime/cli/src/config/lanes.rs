@@ -7,8 +7,8 @@ use sluice_lake::{FormatVersion, PartitionField, TableIdent};
 use sluice_pipeline::{BatchSettings, LaneSettings, RetrySettings};
 
 use super::document::{DocumentSection, TableSection};
-use super::names;
 use super::reader::{Located, Reading, Value, nearest};
+use super::{evolution, names};
 
 const BRONZE: &str = "bronze.{schema}_{table}";
 const SILVER: &str = "silver.{schema}_{table}";
@@ -71,6 +71,10 @@ impl Lane<'_> {
         if let (Some(fields), Some(located)) = (&silver_partition, &section.silver_partition) {
             self.check_silver_partition(fields, located.offset, &declared);
         }
+        let renames = section.rename.clone().unwrap_or_default();
+        for (offset, message) in renames.faults(&declared) {
+            self.fault(offset, message);
+        }
         let format_version = self.format_version();
         let batch = self.batch(memory_bytes);
         let retry = self.retry();
@@ -80,6 +84,8 @@ impl Lane<'_> {
             silver: silver?,
             rejects: rejects?,
             declared,
+            schema: evolution::policy(section.schema.as_ref()),
+            renames: renames.names(),
             guess_types: section.infer_types.unwrap_or(false),
             format_version: format_version?,
             bronze_partition: bronze_partition?,

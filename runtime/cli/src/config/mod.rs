@@ -2,6 +2,7 @@
 
 mod catalog;
 mod document;
+mod evolution;
 mod lanes;
 mod names;
 mod paths;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use schemars::generate::SchemaSettings;
 use sluice_aws::{AwsSettings, QueueSettings};
 use sluice_change::TableName;
+use sluice_decode::CsvSettings;
 use sluice_pipeline::{LaneSettings, ProcessSettings};
 use sluice_platform::Secret;
 use toml::Spanned;
@@ -155,8 +157,22 @@ impl Config {
         let reading = Reading::new(self.text.reveal(), &|_| None);
         let found = if self.takes_all_tables { found } else { &[] };
         let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &reading);
+        for lane in &lanes {
+            self.check_not_sent(&lane.table, &reading);
+        }
         let problems = reading.into_problems();
         if problems.is_empty() { Ok(lanes) } else { Err(ConfigError::Wrong { path: self.path.clone(), problems }) }
+    }
+
+    /// One text cannot stand for NULL and for a value that was not sent.
+    fn check_not_sent(&self, table: &TableName, reading: &Reading<'_>) {
+        let csv = self.files_of(Some(table)).csv;
+        let nulls = csv.null.unwrap_or_else(|| CsvSettings::default().null_strings);
+        if let Some(text) = csv.not_sent.filter(|text| !text.value.is_empty() && nulls.contains(&text.value)) {
+            let message =
+                format!("`csv.not_sent` is `{}`, which `csv.null` has too: one text cannot mean both", text.value);
+            reading.fault(text.offset, message);
+        }
     }
 
     /// What the configuration says of the source's files, the table's word before the defaults' before the source's.

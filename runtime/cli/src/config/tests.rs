@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sluice_change::TableName;
+use sluice_change::{SchemaPolicy, TableName, WhenAdded, WhenWidened};
 use sluice_lake::FormatVersion;
 
 use super::*;
@@ -291,6 +291,40 @@ fn small_memory_makes_small_batches() {
 fn a_file_that_is_not_there_says_what_to_do() {
     let error = Config::load(Path::new("/nowhere/sluice.toml")).unwrap_err();
     assert!(error.to_string().contains("--config"));
+}
+
+#[test]
+fn schemas_may_follow_within_a_policy_and_renames_name_what_is_there() {
+    let config = parse(&with(
+        "[defaults]\nschema.added = 'ignore'\nrename = { a = 'b' }\n\
+         [tables.'s.t']\nkey = ['id']\nschema.widened = 'refuse'\nrename = { old = 'id' }\ncsv.not_sent = 'NOSUP'\n",
+    ))
+    .unwrap();
+    let lane = &config.lanes(&[]).unwrap()[0];
+    assert_eq!(lane.schema, SchemaPolicy { added: WhenAdded::Ignore, widened: WhenWidened::Refuse });
+    let renames: Vec<(&str, &str)> = lane.renames.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    assert_eq!(renames, [("a", "b"), ("old", "id")]);
+
+    let faults = faults(&with(
+        "[tables.'s.t']\nkey = ['old']\nschema = { added = 'maybe' }\ncsv.not_sent = 'NULL'\n\
+         rename = { old = 'new', new = 'newest', x = 'y', z = 'y', same = 'same' }\n",
+    ));
+    let words = "`maybe` is no choice: use \"add\", \"ignore\" or \"refuse\"";
+    assert!(faults.iter().any(|fault| fault.contains(words)), "{faults:?}");
+    let faults = parse(&with(
+        "[tables.'s.t']\nkey = ['old']\ncsv.not_sent = 'NULL'\n\
+         rename = { old = 'new', new = 'newest', x = 'y', z = 'y', same = 'same' }\n",
+    ));
+    let faults = faults.unwrap_err().to_string();
+    for words in [
+        "`old` becomes `new`, which is renamed itself",
+        "two columns become `y`",
+        "column `same` needs a new name",
+        "`key` names `old`; name it `new` there",
+        "`csv.not_sent` is `NULL`",
+    ] {
+        assert!(faults.contains(words), "{words}: {faults}");
+    }
 }
 
 #[test]

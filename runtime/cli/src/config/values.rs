@@ -112,6 +112,8 @@ impl FromStr for ByteSize {
     }
 }
 
+pub(super) use text_value;
+
 text_value!(ByteSize, "ByteSize", {
     "type": "string", "pattern": "^\\s*[0-9]+\\s*([kKmMgGtT]?[iI]?[bB])?\\s*$", "examples": ["256MiB", "64MB"]
 });

@@ -10,6 +10,7 @@ use super::column::{Bad, Chunk, ColumnBuilder, append_ops, fitted, invalid_text}
 use super::layout::{Layout, Place};
 use super::nulls::NullStrings;
 use super::split::Rows;
+use super::unsent::UnsentCells;
 use crate::filter::remove_rows;
 use crate::reject::{quoted, reject};
 use crate::step::Decoded;
@@ -20,6 +21,7 @@ pub(super) struct Batch {
     columns: Vec<ColumnBuilder>,
     before: Vec<ColumnBuilder>,
     time: Option<ColumnBuilder>,
+    unsent: UnsentCells,
     ops: Vec<Op>,
     numbers: Vec<i64>,
     /// Rows whose record was rejected, to be filtered out.
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     /// What a record does that does not say.
     pub(super) default_op: Op,
     pub(super) time_name: String,
+    /// What stands for a value that was not sent, if anything does.
+    pub(super) not_sent: Option<String>,
 }
 
 impl Batch {
@@ -53,6 +57,7 @@ impl Batch {
             columns: layout.columns.iter().enumerate().map(builder).collect(),
             before: layout.before.iter().map(|place| builder((usize::MAX, place))).collect(),
             time,
+            unsent: UnsentCells::default(),
             layout,
             ops: Vec::with_capacity(rows),
             numbers: Vec::with_capacity(rows),
@@ -90,9 +95,19 @@ impl Batch {
         if std::str::from_utf8(stretch).is_err() {
             self.refuse_invalid_text(text, rows, shared, &mut bad);
         }
+        if let Some(mark) = &shared.not_sent {
+            self.unsent.take(mark.as_bytes(), text, rows, &self.layout, &mut bad);
+        }
         self.numbers.extend(first as i64..(first + rows.len() as u64) as i64);
-        let mut chunk =
-            Chunk { text, rows, nulls: &shared.nulls, quote: shared.quote, ops: &self.ops[base..], bad: &mut bad };
+        let mut chunk = Chunk {
+            text,
+            rows,
+            nulls: &shared.nulls,
+            quote: shared.quote,
+            ops: &self.ops[base..],
+            places: &self.layout.columns,
+            bad: &mut bad,
+        };
         for builder in self.time.iter_mut().chain(&mut self.columns).chain(&mut self.before) {
             builder.append(&mut chunk);
         }
@@ -138,6 +153,7 @@ impl Batch {
             row_numbers: numbers.as_primitive().clone(),
             commit_times: times.map(|times| times.as_primitive::<TimestampMicrosecondType>().clone()),
             before,
+            unsent: self.unsent.finish(&self.layout),
             rejects,
             consumed,
         };

@@ -8,10 +8,11 @@ use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBu
 use arrow_schema::ArrowError;
 use sluice_change::{Column, ColumnType, Op};
 
+use super::layout::Place;
 use super::nulls::NullStrings;
 use super::split::{Field, Rows};
 use crate::parse::{self, Unfit};
-use crate::reject::quoted;
+use crate::reject::{missing_key, quoted};
 
 /// Records that have been split, on their way into columns.
 pub(super) struct Chunk<'a> {
@@ -21,6 +22,8 @@ pub(super) struct Chunk<'a> {
     pub(super) quote: u8,
     /// What each record does.
     pub(super) ops: &'a [Op],
+    /// The columns of the layout.
+    pub(super) places: &'a [Place],
     /// Records that turned out to be bad.
     pub(super) bad: &'a mut Vec<Bad>,
 }
@@ -34,6 +37,13 @@ pub(super) struct Bad {
 }
 
 impl Chunk<'_> {
+    /// Names of the key columns that are NULL in a record.
+    #[cold]
+    fn missing_key(&self, row: usize) -> Vec<&str> {
+        let missing = |place: &&Place| place.key && self.nulls.hold(self.rows.field(row, place.field), self.text);
+        self.places.iter().filter(missing).map(|place| place.column.name.as_str()).collect()
+    }
+
     /// Notes a bad record and makes the columns after this one pass it over.
     pub(super) fn spoil(&mut self, row: usize, column: Option<&str>, reason: String) {
         self.rows.void(row);
@@ -170,7 +180,7 @@ impl ColumnBuilder {
                 Some(Unfit(why)) => {
                     format!("{} is no {}: {why}", quoted(value.of(chunk.text)), self.column.column_type)
                 }
-                None if self.key && !value.is_void() => "the key column is NULL".to_owned(),
+                None if self.key && !value.is_void() => missing_key(&chunk.missing_key(row)),
                 None => continue,
             };
             chunk.spoil(row, Some(&self.column.name), reason);

@@ -89,6 +89,7 @@ impl CsvDecoder {
             quote: settings.quote,
             default_op: if file.full_load { Op::Load } else { Op::Insert },
             time_name: settings.timestamp_column.clone().unwrap_or_default(),
+            not_sent: settings.not_sent.clone(),
         };
         Self {
             input: Input::new(file.origin.name.clone(), file.length),

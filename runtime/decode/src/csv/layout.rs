@@ -23,6 +23,7 @@ use super::settings::{CsvSettings, HeaderMode, OpColumn};
 use super::split::Field;
 use crate::parse;
 use crate::reject::quoted;
+use crate::renames::current;
 
 /// Name of the column of operations in a header line.
 const OP: &str = "Op";
@@ -189,6 +190,8 @@ impl<'a> Plan<'a> {
             return true;
         }
         let named = |name: &str| names.contains(&name.as_bytes());
+        let old = |name: &str| self.settings.renames.iter().any(|(from, to)| to == name && named(from));
+        let named = |name: &str| named(name) || old(name);
         let time = self.settings.timestamp_column.as_deref();
         let known = self.schema.columns.iter().map(|column| column.name.as_str()).chain([OP]).chain(time);
         let known = known.filter(|name| named(name)).count();
@@ -205,6 +208,7 @@ impl<'a> Plan<'a> {
         let texts: Vec<&str> = names
             .iter()
             .map(|name| std::str::from_utf8(name).map_err(|_| "its header line is not valid UTF-8".to_owned()))
+            .map(|name| name.map(|name| current(&self.settings.renames, name)))
             .collect::<Result<_, _>>()?;
         let has_op = self.settings.op_column != OpColumn::Absent;
         for (field, &name) in texts.iter().enumerate() {
@@ -238,8 +242,8 @@ impl<'a> Plan<'a> {
     }
 
     /// The column of whose values before the change this is a column, if it is one.
-    fn image_of<'n>(&self, name: &'n str, names: &[&str]) -> Option<&'n str> {
-        let of = name.strip_prefix(self.settings.before_prefix.as_deref()?)?;
+    fn image_of<'n>(&'n self, name: &'n str, names: &[&str]) -> Option<&'n str> {
+        let of = current(&self.settings.renames, name.strip_prefix(self.settings.before_prefix.as_deref()?)?);
         (self.schema.column(of).is_some() || names.contains(&of)).then_some(of)
     }
 

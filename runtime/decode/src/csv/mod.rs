@@ -12,6 +12,7 @@ mod nulls;
 mod scan;
 mod settings;
 mod split;
+mod unsent;
 
 pub use decoder::csv_decoder;
 pub use describe::describe_csv;

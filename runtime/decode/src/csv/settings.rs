@@ -1,4 +1,5 @@
 use crate::DecodeError;
+use crate::renames::Renames;
 
 /// Whether the first line of a file names its columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +44,10 @@ pub struct CsvSettings {
     ///
     /// Without a header line, records of changes then end with one such column for each key column, in key order.
     pub before_prefix: Option<String>,
+    /// What stands, quoted or not, for a value that the source did not send: the column keeps the value that it had.
+    pub not_sent: Option<String>,
+    /// Columns that have another name now; a header line may still use the old one.
+    pub renames: Renames,
 }
 
 impl Default for CsvSettings {
@@ -55,6 +60,8 @@ impl Default for CsvSettings {
             op_column: OpColumn::Auto,
             timestamp_column: None,
             before_prefix: None,
+            not_sent: None,
+            renames: Renames::new(),
         }
     }
 }
@@ -72,6 +79,9 @@ impl CsvSettings {
         }
         if line_end(self.delimiter) || line_end(self.quote) {
             return refuse("`delimiter` and `quote` cannot be a line end");
+        }
+        if self.not_sent.as_ref().is_some_and(|text| text.is_empty() || self.null_strings.contains(text)) {
+            return refuse("`not_sent` is empty or one of the texts that stand for NULL; give it a text of its own");
         }
         if self.before_prefix.as_deref() == Some("") {
             return refuse(

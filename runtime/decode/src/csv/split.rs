@@ -96,6 +96,11 @@ impl Rows {
         self.fields[row * self.width + place]
     }
 
+    /// Puts another value in the place of one.
+    pub(super) fn set(&mut self, row: usize, place: usize, field: Field) {
+        self.fields[row * self.width + place] = field;
+    }
+
     /// Values split after the last whole record: those of an odd record.
     pub(super) fn rest(&self) -> &[Field] {
         &self.fields[self.spans.len() * self.width..]

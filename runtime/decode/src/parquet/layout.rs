@@ -49,10 +49,10 @@ impl Layout {
             .map_err(|source| damaged(file, 0, source))?;
         let root = metadata.file_metadata().schema_descr().root_schema();
         let fields = reader.schema().fields();
-        let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let names: Vec<String> = fields.iter().map(|field| settings.current_name(field.name())).collect();
         let mut places = Vec::with_capacity(fields.len());
         for (n, (field, parquet)) in fields.iter().zip(root.get_fields()).enumerate() {
-            let name = field.name();
+            let name = &names[n];
             if names[..n].contains(name) {
                 return Err(refuse(format!("it has the column `{name}` twice")));
             }
@@ -92,7 +92,11 @@ impl Layout {
             }
             Ok(Place { field, natural, column: Column::new(of, column_type), key: false })
         };
-        let known = |of: &str| schema.column(of).map_or(natural, |column| column.column_type);
+        let known = |of: &str| match schema.column(of).map(|column| column.column_type) {
+            Some(fixed) if settings.declared.contains(of) => fixed,
+            Some(current) => current.widest(natural).unwrap_or(current),
+            None => natural,
+        };
         let image = settings.before_prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
         let image = image.filter(|of| schema.column(of).is_some() || names.iter().any(|name| name == of));
         if name == settings.op_column {

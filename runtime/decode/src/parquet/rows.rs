@@ -16,7 +16,7 @@ use super::natural::{UnfitRows, to_natural};
 use crate::Decoded;
 use crate::filter::remove_rows;
 use crate::parse::Unfit;
-use crate::reject::{quoted, reject};
+use crate::reject::{missing_key, quoted, reject};
 
 /// Turns batches of a file into changes.
 pub(super) struct RowReader<'a> {
@@ -41,6 +41,7 @@ impl RowReader<'_> {
             [] => None,
             places => Some(record_batch(places, batch, &ops, &mut bad)?),
         };
+        note_missing_keys(&self.layout.columns, &rows, &mut bad);
         let mut rejects: Vec<Reject> = Vec::with_capacity(bad.len());
         for (row, (column, reason)) in &bad {
             let raw = row_text(batch, *row)?;
@@ -53,6 +54,7 @@ impl RowReader<'_> {
             row_numbers: Int64Array::from_iter_values(first as i64..end as i64),
             commit_times: time.map(|time| time.as_primitive::<TimestampMicrosecondType>().clone()),
             before,
+            unsent: None,
             rejects,
             consumed: end - 1,
         };
@@ -108,12 +110,23 @@ fn column(place: &Place, batch: &RecordBatch, ops: &[Op], bad: &mut BadRows) -> 
     if faults.iter().any(|(rows, _)| !rows.is_empty()) {
         note_unfit(place, array, ops, faults, bad)?;
     }
-    if place.key && column.logical_null_count() > 0 {
-        for row in (0..column.len()).filter(|&row| column.is_null(row)) {
-            bad.entry(row).or_insert_with(|| (place.column.name.clone(), "the key column is NULL".to_owned()));
+    Ok(column)
+}
+
+/// Rows without all of their key are bad.
+fn note_missing_keys(places: &[Place], rows: &RecordBatch, bad: &mut BadRows) {
+    let keys = places.iter().zip(rows.columns()).filter(|(place, _)| place.key);
+    let keys: Vec<(&str, &ArrayRef)> = keys.map(|(place, column)| (place.column.name.as_str(), column)).collect();
+    if keys.iter().all(|(_, column)| column.logical_null_count() == 0) {
+        return;
+    }
+    for row in 0..rows.num_rows() {
+        let missing = keys.iter().filter(|(_, column)| column.is_null(row));
+        let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
+        if let Some(first) = missing.first() {
+            bad.entry(row).or_insert_with(|| ((*first).to_owned(), missing_key(&missing)));
         }
     }
-    Ok(column)
 }
 
 #[cold]

@@ -8,3 +8,4 @@ mod describe;
 mod drive;
 mod parquet_dms_file;
 mod parquet_types;
+mod unsent;

@@ -36,9 +36,15 @@ fn decode_with(settings: &ParquetSettings, columns: &[&str], file: &[u8]) -> Out
     drive(parquet_decoder(settings, context).unwrap(), file, || usize::MAX)
 }
 
+/// Decodes a full load of a table whose columns are declared.
 fn load(columns: &[&str], file: &[u8]) -> Outcome {
+    let declared = schema(columns).columns.into_iter().map(|column| column.name).collect();
+    load_with(&ParquetSettings { declared, ..ParquetSettings::default() }, columns, file)
+}
+
+fn load_with(settings: &ParquetSettings, columns: &[&str], file: &[u8]) -> Outcome {
     let context = FileContext { full_load: true, ..context(schema(columns), file.len()) };
-    drive(parquet_decoder(&ParquetSettings::default(), context).unwrap(), file, || usize::MAX)
+    drive(parquet_decoder(settings, context).unwrap(), file, || usize::MAX)
 }
 
 /// Type and value of the only column and row.
@@ -216,4 +222,44 @@ fn what_no_column_can_hold_is_an_error_that_names_the_column() {
 fn a_file_without_rows_is_at_its_end_at_once() {
     let outcome = load(&["*id long"], &file(vec![("id", Arc::new(Int64Array::from(Vec::<i64>::new())))]));
     assert!(outcome.error.is_none() && outcome.batches.is_empty());
+}
+
+#[test]
+fn a_wider_type_than_the_tables_is_kept_unless_the_column_is_declared() {
+    let wide = file(vec![("id", Arc::new(Int64Array::from(vec![1 << 40])))]);
+    let known = load_with(&ParquetSettings::default(), &["*id int"], &wide);
+    assert_eq!(known.rows(), ["1 L 1099511627776"]);
+    assert_eq!(load(&["*id int"], &wide).rejects().len(), 1);
+    // What cannot be promoted to is taken where it is exact.
+    let text = load_with(&ParquetSettings::default(), &["id string"], &wide);
+    assert_eq!(text.rows(), ["1 L 1099511627776"]);
+    let narrow = load_with(&ParquetSettings::default(), &["id decimal(20,0)"], &wide);
+    assert_eq!(narrow.rows(), ["1 L 1099511627776"]);
+}
+
+#[test]
+fn old_names_become_the_new_ones_before_images_too() {
+    let settings = ParquetSettings {
+        before_prefix: Some("BI_".into()),
+        renames: [("id".to_owned(), "order_id".to_owned())].into(),
+        ..ParquetSettings::default()
+    };
+    let column = |value: i64| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let old = file(vec![("Op", Arc::new(StringArray::from(vec!["U"]))), ("id", column(2)), ("BI_id", column(1))]);
+    let outcome = decode_with(&settings, &["*order_id long"], &old);
+    assert_eq!((outcome.rows(), outcome.before()), (vec!["1 U 2".to_owned()], vec!["1".to_owned()]));
+    assert_eq!(outcome.batches[0].rows.schema().field(0).name(), "order_id");
+}
+
+#[test]
+fn a_row_without_its_whole_key_is_a_reject_that_names_what_is_missing() {
+    let column = |values: Vec<Option<i64>>| Arc::new(Int64Array::from(values)) as ArrayRef;
+    let keys = file(vec![
+        ("a", column(vec![Some(1), Some(2)])),
+        ("b", column(vec![Some(1), None])),
+        ("c", column(vec![Some(1), None])),
+    ]);
+    let outcome = load(&["*a long", "*b long", "*c long"], &keys);
+    assert_eq!(outcome.rows(), ["1 L 1|1|1"]);
+    assert_eq!(outcome.rejects(), ["2 b: the key columns b, c are NULL"]);
 }

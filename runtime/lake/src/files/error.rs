@@ -43,6 +43,14 @@ pub enum FilesError {
         /// Its type.
         found: String,
     },
+    /// A row is wanted that the file does not have.
+    #[error("row {position} is wanted, but the file has {rows} rows; it was replaced by another file")]
+    NoSuchRow {
+        /// The position.
+        position: u32,
+        /// Rows of the file.
+        rows: usize,
+    },
     /// Values of one type where another is needed, and no exact way from one to the other.
     #[error("column `{column}` holds {found}, which cannot be read as {expected} exactly")]
     ColumnType {

@@ -7,7 +7,7 @@ use arrow_select::take::take;
 use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::basic::Type as PhysicalType;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
@@ -48,6 +48,8 @@ pub struct ParquetScan {
     columns: Vec<ScanColumn>,
     schema: ArrowSchemaRef,
     batch_rows: usize,
+    /// Positions of the rows that are wanted, ascending; `None`: all.
+    wanted: Option<Vec<u32>>,
     position: u64,
     tail_range: Range<u64>,
     tail: Option<Bytes>,
@@ -75,11 +77,18 @@ impl ParquetScan {
             columns,
             schema: Arc::new(ArrowSchema::new(fields)),
             batch_rows: batch_rows.max(1),
+            wanted: None,
             position: 0,
             tail_range: file_size.saturating_sub(TAIL_BYTES)..file_size,
             tail: None,
             state: State::Footer(Box::new(footer)),
         })
+    }
+
+    /// Reads only the rows at these positions, which ascend. The positions of batches then count these rows alone.
+    pub fn with_rows(mut self, positions: Vec<u32>) -> Self {
+        self.wanted = Some(positions);
+        self
     }
 
     /// Hands over bytes that [`Step::Need`] asked for.
@@ -195,13 +204,25 @@ impl ParquetScan {
         read.dedup();
         let sources = roots.iter().map(|root| root.and_then(|root| read.binary_search(&root).ok())).collect();
         let mask = ProjectionMask::roots(arrow.parquet_schema(), read);
-        let decoder = ParquetPushDecoderBuilder::new_with_metadata(arrow)
-            .with_projection(mask)
-            .with_batch_size(self.batch_rows)
-            .build()
-            .map_err(FilesError::parquet("start to read a Parquet file"))?;
+        let rows = arrow.metadata().file_metadata().num_rows().max(0) as usize;
+        let mut builder =
+            ParquetPushDecoderBuilder::new_with_metadata(arrow).with_projection(mask).with_batch_size(self.batch_rows);
+        if let Some(wanted) = &self.wanted {
+            builder = builder.with_row_selection(selection(wanted, rows)?);
+        }
+        let decoder = builder.build().map_err(FilesError::parquet("start to read a Parquet file"))?;
         Ok(State::Rows { decoder: Box::new(decoder), sources })
     }
+}
+
+/// The selection of the rows at these positions, which ascend, out of `rows`.
+fn selection(positions: &[u32], rows: usize) -> Result<RowSelection, FilesError> {
+    if let Some(last) = positions.last().filter(|last| **last as usize >= rows) {
+        return Err(FilesError::NoSuchRow { position: *last, rows });
+    }
+    let runs = positions.chunk_by(|a, b| a + 1 == *b);
+    let ranges = runs.filter_map(|run| Some(*run.first()? as usize..*run.last()? as usize + 1));
+    Ok(RowSelection::from_consecutive_ranges(ranges, rows))
 }
 
 /// The schema to read a file with `INT96` timestamps by: microseconds reach years that nanoseconds cannot.

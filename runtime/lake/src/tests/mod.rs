@@ -11,3 +11,4 @@ mod rest_answers;
 mod rest_identity;
 mod schema_changes;
 mod sqlite;
+mod take;

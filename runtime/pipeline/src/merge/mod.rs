@@ -4,6 +4,7 @@ mod distinct;
 mod key_change;
 #[cfg(test)]
 mod tests;
+mod unsent;
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,6 +19,8 @@ use thiserror::Error;
 use distinct::Distinct;
 pub use key_change::changed_keys;
 use key_change::extract_around_truncates;
+use unsent::{Before, Befores, missing};
+pub use unsent::{Missing, UnsentCells};
 
 /// Rows to merge, in order, already in Silver's schema.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub struct MergePart {
     pub ops: Vec<Op>,
     /// Key columns before the change, in key order; all null in a row whose key did not change.
     pub before: Option<Vec<ArrayRef>>,
+    /// Cells that the source did not send; `None` where every row was sent whole.
+    pub unsent: Option<UnsentCells>,
 }
 
 /// Rows that cannot be merged.
@@ -68,6 +73,8 @@ pub struct Fold {
     superseded: Vec<u32>,
     /// Rows that changed their key: their new key is expected not to be there.
     moved: HashSet<usize>,
+    /// What the keys of rows with unsent cells were before these rows.
+    befores: Befores,
     truncated: bool,
     parts: Vec<MergePart>,
 }
@@ -85,6 +92,10 @@ pub struct MergePlan {
     pub deletes_without_row: u64,
     /// Updates of keys that were not there: inserts that were missed, or key changes without a before image.
     pub updates_without_row: u64,
+    /// Rows with unsent cells of keys that were not there before; these cells are null.
+    pub unsent_without_row: u64,
+    /// What unsent cells of these rows are to hold; `None` where there are none.
+    pub missing: Option<Missing>,
     keys: Keys,
     /// For each key the place of its row among the added rows, or `NO_ROW`.
     ordinals: Vec<u32>,
@@ -102,6 +113,7 @@ impl Fold {
             last: Vec::with_capacity(total),
             superseded: Vec::new(),
             moved: HashSet::new(),
+            befores: Befores::new(),
             truncated: false,
             parts: Vec::new(),
         };
@@ -137,39 +149,50 @@ impl Fold {
         while start < part.ops.len() {
             // Rows up to the next key change in one go; then the old key goes, then the row comes.
             let end = moves.peek().map_or(part.ops.len(), |(_, row)| *row);
-            self.record(&keys, &part.ops, start..end, base);
+            self.record(&keys, part, start..end, base);
             start = end;
             if let (Some((index, row)), Some(moved)) = (moves.next(), &moved) {
-                self.note(&moved.keys, index, Event::new(base + row, true));
+                // What the row does not send it had under its old key.
+                let before = self.note(&moved.keys, index, Event::new(base + row, true));
                 self.moved.insert(base + row);
-                self.record(&keys, &part.ops, row..row + 1, base);
+                self.record(&keys, part, row..row + 1, base);
+                self.befores.entry((base + row) as u32).and_modify(|known| *known = before);
                 start = row + 1;
             }
         }
         Ok(())
     }
 
-    fn record(&mut self, keys: &Keys, ops: &[Op], rows: std::ops::Range<usize>, base: usize) {
+    fn record(&mut self, keys: &Keys, part: &MergePart, rows: std::ops::Range<usize>, base: usize) {
         for row in rows {
-            match ops[row] {
+            match part.ops[row] {
                 Op::Truncate => {
                     self.keys.clear();
                     self.first.clear();
                     self.last.clear();
                     self.truncated = true;
                 }
-                op => self.note(keys, row, Event::new(base + row, op == Op::Delete)),
+                op => {
+                    let before = self.note(keys, row, Event::new(base + row, op == Op::Delete));
+                    if let Some(unsent) = &part.unsent
+                        && !unsent.columns(row).is_empty()
+                    {
+                        self.befores.insert((base + row) as u32, before);
+                    }
+                }
             }
         }
     }
 
-    fn note(&mut self, keys: &Keys, index: usize, event: Event) {
+    /// Notes an event of a key, and says what the key was before it.
+    fn note(&mut self, keys: &Keys, index: usize, event: Event) -> Before {
         let slot = self.keys.slot(keys, index);
         match self.last.get_mut(slot) {
-            Some(last) => *last = event,
+            Some(last) => Before::Event(std::mem::replace(last, event)),
             None => {
                 self.first.push(event);
                 self.last.push(event);
+                Before::Stored(slot as u32)
             }
         }
     }
@@ -219,6 +242,7 @@ impl Fold {
         let deletes = positions.into_iter().map(|(file, positions)| (file, bitmap(positions))).collect();
         let ordinals = ordinals(&self.last, &superseded, &writes);
         let rows = select(&self.parts, &writes)?;
+        let missing = missing(&self.parts, &self.befores, &self.last, &ordinals, &found);
         let (keys, ordinals) = without_superseded(keys, ordinals, &superseded);
         Ok(MergePlan {
             rows,
@@ -226,6 +250,8 @@ impl Fold {
             truncated: self.truncated,
             deletes_without_row,
             updates_without_row,
+            unsent_without_row: missing.as_ref().map_or(0, |missing| missing.without_row),
+            missing,
             keys,
             ordinals,
         })

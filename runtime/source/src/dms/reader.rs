@@ -98,6 +98,7 @@ impl DmsReader {
                 row_numbers: Int64Array::from(Vec::<i64>::new()),
                 commit_times: None,
                 before: None,
+                unsent: None,
                 rejects: Vec::new(),
                 position,
             });
@@ -110,6 +111,7 @@ impl DmsReader {
             row_numbers: decoded.row_numbers,
             commit_times: decoded.commit_times,
             before: decoded.before,
+            unsent: decoded.unsent,
             rejects: decoded.rejects,
             position,
         })
