@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+use iceberg::spec::TableMetadata;
 use sluice_change::TableName;
 
 use crate::generator::{History, SourceFile};
 use crate::lake_files;
-use crate::spec::{NullText, TableSpec};
+use crate::place::Place;
+use crate::spec::TableSpec;
 use crate::table::{TableRows, assert_same};
 
 /// Settings of a scenario beside its tables.
@@ -26,6 +29,8 @@ pub struct Settings {
     pub max_attempts: u32,
     /// Whether types may be guessed.
     pub infer_types: bool,
+    /// What all tables together may hold in memory.
+    pub memory: &'static str,
 }
 
 impl Default for Settings {
@@ -37,6 +42,7 @@ impl Default for Settings {
             stop_within: "10s",
             max_attempts: 3,
             infer_types: false,
+            memory: "256MiB",
         }
     }
 }
@@ -61,24 +67,38 @@ impl TableConfig {
     }
 }
 
-/// A folder with everything that one scenario has.
+/// Reads what a table refers to, wherever it lies.
+type Reach<'a> = Box<dyn Fn(&str) -> Bytes + 'a>;
+
+/// A folder with everything that one scenario has, or with its configuration where source and lake are elsewhere.
 #[derive(Debug)]
 pub struct Scenario {
     folder: tempfile::TempDir,
+    place: Place,
 }
 
 impl Scenario {
     /// A folder with a configuration of these tables, and nothing in the source yet.
     pub fn new(settings: &Settings, tables: &[TableConfig]) -> Self {
-        let scenario = Self { folder: tempfile::tempdir().expect("a folder for temporary files") };
+        Self::at(Place::Local, settings, tables)
+    }
+
+    /// The same with source and lake at a place.
+    pub fn at(place: Place, settings: &Settings, tables: &[TableConfig]) -> Self {
+        let scenario = Self { folder: tempfile::tempdir().expect("a folder for temporary files"), place };
         fs::create_dir_all(scenario.source()).expect("a folder can be made");
         scenario.configure(settings, tables);
         scenario
     }
 
+    /// Where source and lake are.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Writes the configuration anew.
     pub fn configure(&self, settings: &Settings, tables: &[TableConfig]) {
-        fs::write(self.config(), document(settings, tables)).expect("the configuration can be written");
+        fs::write(self.config(), document(&self.place, settings, tables)).expect("the configuration can be written");
     }
 
     /// The folder of it all.
@@ -108,6 +128,9 @@ impl Scenario {
 
     /// Lets a file arrive whole, under its final name only when it is.
     pub fn deliver(&self, file: &SourceFile) {
+        if let Place::Cloud(cloud) = &self.place {
+            return cloud.deliver(file);
+        }
         let path = self.source().join(&file.path);
         let folder = path.parent().expect("a table's folder");
         fs::create_dir_all(folder).expect("a folder can be made");
@@ -123,24 +146,42 @@ impl Scenario {
 
     /// The rows of a table's Bronze.
     pub fn bronze(&self, table: &TableName) -> TableRows {
-        lake_files::read(&self.catalog(), "bronze", &lake_name(table))
+        self.read("bronze", table)
     }
 
     /// Number of records in a table's Bronze, which is quicker to tell than the records.
     pub fn bronze_count(&self, table: &TableName) -> u64 {
-        let Some(metadata) = lake_files::metadata(&self.catalog(), "bronze", &lake_name(table)) else { return 0 };
-        let (data, _) = lake_files::live_files(&metadata, &lake_files::load_local);
+        let Some((metadata, load)) = self.table("bronze", table) else { return 0 };
+        let (data, _) = lake_files::live_files(&metadata, &*load);
         data.iter().map(|file| file.record_count()).sum()
     }
 
     /// The rows of a table's Silver.
     pub fn silver(&self, table: &TableName) -> TableRows {
-        lake_files::read(&self.catalog(), "silver", &lake_name(table))
+        self.read("silver", table)
     }
 
     /// The dead letters of a table.
     pub fn dead_letters(&self, table: &TableName) -> TableRows {
-        lake_files::read(&self.catalog(), "dead_letters", &lake_name(table))
+        self.read("dead_letters", table)
+    }
+
+    fn read(&self, namespace: &str, table: &TableName) -> TableRows {
+        self.table(namespace, table).map(|(metadata, load)| lake_files::rows(&metadata, &*load)).unwrap_or_default()
+    }
+
+    /// A table's metadata, and how to get at what it refers to.
+    fn table(&self, namespace: &str, table: &TableName) -> Option<(TableMetadata, Reach<'_>)> {
+        match &self.place {
+            Place::Local => {
+                let metadata = lake_files::metadata(&self.catalog(), namespace, &lake_name(table))?;
+                Some((metadata, Box::new(lake_files::load_local)))
+            }
+            Place::Cloud(cloud) => {
+                let metadata = cloud.metadata(namespace, &lake_name(table))?;
+                Some((metadata, Box::new(|location| cloud.load(location))))
+            }
+        }
     }
 
     /// Fails unless all tables of the history hold exactly what they should, everything having been consumed.
@@ -162,19 +203,22 @@ pub fn lake_name(table: &TableName) -> String {
     format!("{}_{}", table.schema(), table.table())
 }
 
-fn document(settings: &Settings, tables: &[TableConfig]) -> String {
-    let mut text = format!(
-        "[source]\nlocation = \"source\"\n\n[lake]\nwarehouse = \"lake\"\n\n\
-         [process]\npoll_interval = \"{}\"\nstop_within = \"{}\"\nretry_quarantined = \"0\"\n\n\
+fn document(place: &Place, settings: &Settings, tables: &[TableConfig]) -> String {
+    let mut text = place.sections();
+    write!(
+        text,
+        "[process]\nmemory = \"{}\"\npoll_interval = \"{}\"\nstop_within = \"{}\"\nretry_quarantined = \"0\"\n\n\
          [defaults]\nformat_version = {}\ninfer_types = {}\nbatch = {{ max_rows = {} }}\n\
          retry = {{ max_attempts = {}, first_wait = \"20ms\", max_wait = \"200ms\" }}\n",
+        settings.memory,
         settings.poll_interval,
         settings.stop_within,
         settings.format_version,
         settings.infer_types,
         settings.max_rows,
         settings.max_attempts,
-    );
+    )
+    .expect("writing to a string");
     for table in tables {
         write_table(&mut text, table).expect("writing to a string");
     }
@@ -197,9 +241,8 @@ fn write_table(text: &mut String, table: &TableConfig) -> std::fmt::Result {
     }
     writeln!(text, "timestamp_column = {:?}", layout.time_column.as_deref().unwrap_or_default())?;
     writeln!(text, "before_image_prefix = {:?}", layout.before_prefix.as_deref().unwrap_or_default())?;
-    let null = match layout.null {
-        NullText::Empty => "",
-        NullText::Word => "NULL",
-    };
-    writeln!(text, "csv = {{ delimiter = {:?}, null = [{null:?}] }}", char::from(layout.delimiter).to_string())
+    // The settings of a task that the program is told; all others it sees.
+    let op = if layout.inserts_only && !layout.op_in_load { ", op = false" } else { "" };
+    let (delimiter, null) = (char::from(layout.delimiter).to_string(), layout.null.text());
+    writeln!(text, "csv = {{ delimiter = {delimiter:?}, null = [{null:?}]{op} }}")
 }

@@ -167,7 +167,7 @@ impl History {
 }
 
 /// 2026-01-01 in microseconds.
-const START_US: i64 = 1_767_225_600_000_000;
+pub(crate) const START_US: i64 = 1_767_225_600_000_000;
 
 struct Writer<'a> {
     spec: &'a TableSpec,

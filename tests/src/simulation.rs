@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sluice_decode::{CsvSettings, ParquetSettings};
+use sluice_decode::{CsvSettings, OpColumn, ParquetSettings};
 use sluice_lake::{Catalog, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role, Seams, TableIdent};
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
@@ -51,10 +51,25 @@ pub struct Weather {
     pub stop_after: Option<u64>,
     /// Share of storage operations that fail.
     pub failing: f64,
+    /// Share of reads that are answered with half of what was asked for, as if it were all.
+    pub half: f64,
+    /// Longest time that one storage operation takes.
+    pub latency: Duration,
+    /// Stretches of time in which no storage operation works.
+    pub outages: Vec<Outage>,
     /// What changes of tables meet in the catalog, in turn.
     pub catalog: Vec<Option<Fault>>,
     /// For what is random in it.
     pub seed: u64,
+}
+
+/// A stretch of time in which no storage operation works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// The operation that meets it first.
+    pub at: u64,
+    /// How long it lasts.
+    pub lasts: Duration,
 }
 
 /// A fault of the catalog.
@@ -73,7 +88,16 @@ pub enum Fault {
 impl Weather {
     /// Nothing goes wrong.
     pub fn fair() -> Self {
-        Self { crash_at: None, stop_after: None, failing: 0.0, catalog: Vec::new(), seed: 0 }
+        Self {
+            crash_at: None,
+            stop_after: None,
+            failing: 0.0,
+            half: 0.0,
+            latency: Duration::ZERO,
+            outages: Vec::new(),
+            catalog: Vec::new(),
+            seed: 0,
+        }
     }
 }
 
@@ -113,9 +137,9 @@ impl World {
         let crashed = Arc::new(Notify::new());
         let storage: Arc<dyn Storage> = Arc::new(StormyStorage {
             inner: Arc::clone(&self.storage),
-            crash_at: weather.crash_at,
-            failing: weather.failing,
-            state: Mutex::new(Storm { operations: 0, rng: StdRng::seed_from_u64(weather.seed) }),
+            clock: Arc::clone(&self.clock),
+            weather: weather.clone(),
+            state: Mutex::new(Storm { operations: 0, outage_until_us: 0, rng: StdRng::seed_from_u64(weather.seed) }),
             crashed: Arc::clone(&crashed),
         });
         self.catalog.inject(weather.catalog.iter().map(|fault| {
@@ -258,6 +282,7 @@ impl World {
             null_strings: vec![layout.null.text().to_owned()],
             timestamp_column: layout.time_column.clone(),
             before_prefix: layout.before_prefix.clone(),
+            op_column: if layout.inserts_only && !layout.op_in_load { OpColumn::Absent } else { OpColumn::Auto },
             ..CsvSettings::default()
         };
         let parquet = ParquetSettings {
@@ -289,6 +314,12 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 #[derive(Debug, Default)]
 struct FastClock(AtomicI64);
 
+impl FastClock {
+    fn advance(&self, time: Duration) {
+        self.0.fetch_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 2), Ordering::Relaxed);
+    }
+}
+
 #[async_trait]
 impl Clock for FastClock {
     fn now_us(&self) -> i64 {
@@ -298,7 +329,7 @@ impl Clock for FastClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.0.fetch_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2), Ordering::Relaxed);
+        self.advance(duration);
         tokio::time::sleep(duration.min(Duration::from_millis(1))).await;
     }
 }
@@ -307,8 +338,8 @@ impl Clock for FastClock {
 #[derive(Debug)]
 struct StormyStorage {
     inner: Arc<MemoryStorage>,
-    crash_at: Option<u64>,
-    failing: f64,
+    clock: Arc<FastClock>,
+    weather: Weather,
     state: Mutex<Storm>,
     crashed: Arc<Notify>,
 }
@@ -316,13 +347,15 @@ struct StormyStorage {
 #[derive(Debug)]
 struct Storm {
     operations: u64,
+    outage_until_us: i64,
     rng: StdRng,
 }
 
 /// What becomes of one operation.
 enum Fate {
     Goes,
-    Fails,
+    Fails(&'static str),
+    GoesHalf,
     CrashBefore,
     CrashAfter,
 }
@@ -330,11 +363,25 @@ enum Fate {
 impl StormyStorage {
     fn fate(&self) -> Fate {
         let mut state = self.state.lock().expect("no operation panics");
+        let weather = &self.weather;
         state.operations += 1;
-        match self.crash_at {
+        let latency_us = u64::try_from(weather.latency.as_micros()).expect("a short time");
+        self.clock.advance(Duration::from_micros(state.rng.random_range(0..=latency_us)));
+        let now_us = self.clock.now_us();
+        let operation = state.operations;
+        for outage in weather.outages.iter().filter(|outage| outage.at == operation) {
+            let lasts_us = i64::try_from(outage.lasts.as_micros()).expect("a short time");
+            state.outage_until_us = state.outage_until_us.max(now_us + lasts_us);
+        }
+        match weather.crash_at {
             Some(at) if state.operations >= at && state.rng.random() => Fate::CrashAfter,
             Some(at) if state.operations >= at => Fate::CrashBefore,
-            _ if state.rng.random_bool(self.failing) => Fate::Fails,
+            _ if now_us < state.outage_until_us => Fate::Fails("a simulated outage"),
+            _ if state.rng.random_bool(weather.failing) => {
+                let throttled = state.rng.random();
+                Fate::Fails(if throttled { "simulated throttling: slow down" } else { "a simulated fault" })
+            }
+            _ if state.rng.random_bool(weather.half) => Fate::GoesHalf,
             _ => Fate::Goes,
         }
     }
@@ -343,15 +390,17 @@ impl StormyStorage {
         &self,
         operation: &'static str,
         location: &str,
+        halve: impl FnOnce(T) -> T + Send,
         work: impl Future<Output = Result<T, StorageError>> + Send,
     ) -> Result<T, StorageError> {
         match self.fate() {
             Fate::Goes => work.await,
-            Fate::Fails => Err(StorageError {
+            Fate::GoesHalf => work.await.map(halve),
+            Fate::Fails(words) => Err(StorageError {
                 operation,
                 location: location.to_owned(),
                 kind: StorageErrorKind::Transient,
-                source: "a simulated fault".into(),
+                source: words.into(),
             }),
             fate => {
                 if matches!(fate, Fate::CrashAfter) {
@@ -364,33 +413,42 @@ impl StormyStorage {
     }
 }
 
+/// For operations that are answered whole or not at all.
+fn whole<T>(answer: T) -> T {
+    answer
+}
+
+fn half(bytes: Bytes) -> Bytes {
+    bytes.slice(..bytes.len() / 2)
+}
+
 #[async_trait]
 impl Storage for StormyStorage {
     async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
-        self.pass("list", prefix, self.inner.list_after(prefix, after)).await
+        self.pass("list", prefix, whole, self.inner.list_after(prefix, after)).await
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
-        self.pass("list", prefix, self.inner.list_folders(prefix)).await
+        self.pass("list", prefix, whole, self.inner.list_folders(prefix)).await
     }
 
     async fn head(&self, location: &str) -> Result<ObjectMeta, StorageError> {
-        self.pass("read", location, self.inner.head(location)).await
+        self.pass("read", location, whole, self.inner.head(location)).await
     }
 
     async fn read(&self, location: &str) -> Result<Bytes, StorageError> {
-        self.pass("read", location, self.inner.read(location)).await
+        self.pass("read", location, half, self.inner.read(location)).await
     }
 
     async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
-        self.pass("read", location, self.inner.read_range(location, range)).await
+        self.pass("read", location, half, self.inner.read_range(location, range)).await
     }
 
     async fn write(&self, location: &str, bytes: Bytes) -> Result<(), StorageError> {
-        self.pass("write", location, self.inner.write(location, bytes)).await
+        self.pass("write", location, whole, self.inner.write(location, bytes)).await
     }
 
     async fn delete(&self, location: &str) -> Result<(), StorageError> {
-        self.pass("delete", location, self.inner.delete(location)).await
+        self.pass("delete", location, whole, self.inner.delete(location)).await
     }
 }

@@ -1,5 +1,7 @@
 //! What a generated source table looks like: its columns, and how DMS was set up to write it.
 
+use parquet::basic::Compression;
+use parquet::file::properties::WriterVersion;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -21,6 +23,8 @@ pub enum NullText {
     Empty,
     /// The unquoted word `NULL`.
     Word,
+    /// The unquoted text `\N`.
+    Backslash,
 }
 
 impl NullText {
@@ -29,7 +33,36 @@ impl NullText {
         match self {
             NullText::Empty => "",
             NullText::Word => "NULL",
+            NullText::Backslash => "\\N",
         }
+    }
+}
+
+/// Which CSV values are quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quoting {
+    /// Those that have to be, and now and then another.
+    Needed,
+    /// All but nulls.
+    All,
+    /// None: what would need it is written as it is (DMS: `Rfc4180=false`).
+    Never,
+}
+
+/// How Parquet files are written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParquetLayout {
+    /// Version of the format.
+    pub version: WriterVersion,
+    /// Compression of pages.
+    pub codec: Compression,
+    /// Whether values are in dictionaries.
+    pub dictionary: bool,
+}
+
+impl Default for ParquetLayout {
+    fn default() -> Self {
+        Self { version: WriterVersion::PARQUET_1_0, codec: Compression::SNAPPY, dictionary: true }
     }
 }
 
@@ -53,7 +86,15 @@ pub struct Layout {
     /// CSV null.
     pub null: NullText,
     /// CSV row end.
-    pub crlf: bool,
+    pub row_end: &'static str,
+    /// Which CSV values are quoted.
+    pub quoting: Quoting,
+    /// Whether the task writes inserts only, so that changes have an operation only if the full load has.
+    pub inserts_only: bool,
+    /// The name of the column of change sequences, if there is one; it comes last.
+    pub change_sequence: Option<String>,
+    /// How Parquet files are written.
+    pub parquet: ParquetLayout,
 }
 
 impl Default for Layout {
@@ -67,7 +108,11 @@ impl Default for Layout {
             before_prefix: None,
             delimiter: b',',
             null: NullText::Empty,
-            crlf: false,
+            row_end: "\n",
+            quoting: Quoting::Needed,
+            inserts_only: false,
+            change_sequence: None,
+            parquet: ParquetLayout::default(),
         }
     }
 }
@@ -85,7 +130,8 @@ impl Layout {
             before_prefix: rng.random_bool(0.6).then(|| "BI_".to_owned()),
             delimiter: *[b',', b',', b'|', b'\t'].choose(rng).expect("not empty"),
             null: if rng.random_bool(0.7) { NullText::Empty } else { NullText::Word },
-            crlf: rng.random_bool(0.15),
+            row_end: if rng.random_bool(0.15) { "\r\n" } else { "\n" },
+            ..Self::default()
         }
     }
 }

@@ -9,11 +9,11 @@ use rand::rngs::StdRng;
 
 use crate::datum::{self, Cell};
 use crate::generator::{Record, Slot};
-use crate::spec::TableSpec;
+use crate::spec::{Quoting, TableSpec};
 
 /// Whether a record has an `Op` field.
 pub(crate) fn has_op(spec: &TableSpec, load: bool) -> bool {
-    !load || spec.layout.op_in_load
+    spec.layout.op_in_load || !(load || spec.layout.inserts_only)
 }
 
 /// The prefix of before-image columns, if the file has any.
@@ -33,6 +33,7 @@ pub(crate) fn names(spec: &TableSpec, width: usize, load: bool) -> Vec<String> {
     if let Some(prefix) = before_prefix(spec, load) {
         names.extend(spec.schema.key.iter().map(|key| format!("{prefix}{key}")));
     }
+    names.extend(layout.change_sequence.clone());
     names
 }
 
@@ -56,7 +57,16 @@ pub(crate) fn fields(spec: &TableSpec, width: usize, record: &Record, load: bool
             fields.push(field(spec, before, rng));
         }
     }
+    if layout.change_sequence.is_some() {
+        fields.push(change_sequence(record, load).unwrap_or_default().into_bytes());
+    }
     fields
+}
+
+/// The change sequence as DMS writes it: sixteen digits of time, nineteen that count; nothing in a full load.
+pub(crate) fn change_sequence(record: &Record, load: bool) -> Option<String> {
+    let digits = datum::timestamp(record.commit_us).chars().filter(char::is_ascii_digit).take(16).collect::<String>();
+    (!load).then(|| format!("{digits}{:019}", record.file as u64 * 1_000_000 + record.row))
 }
 
 /// A whole file.
@@ -72,7 +82,7 @@ pub(crate) fn file(spec: &TableSpec, width: usize, slots: &[Slot], load: bool, r
             Slot::Bad(bad) => bad.raw.clone(),
         });
     }
-    let end: &[u8] = if layout.crlf { b"\r\n" } else { b"\n" };
+    let end = layout.row_end.as_bytes();
     let mut bytes = lines.join(end);
     // The last row's end may be missing.
     if !bytes.is_empty() && rng.random_bool(0.9) {
@@ -92,7 +102,14 @@ fn field(spec: &TableSpec, cell: &Cell, rng: &mut StdRng) -> Vec<u8> {
     let layout = &spec.layout;
     let Some(datum) = cell else { return layout.null.text().into() };
     let text = datum.csv();
+    if layout.quoting == Quoting::Never {
+        return text.into();
+    }
     let special = |byte: u8| byte == layout.delimiter || matches!(byte, b'"' | b'\n' | b'\r');
-    let must = text.is_empty() || text == layout.null.text() || text.bytes().any(special);
+    let must = text.is_empty()
+        || text == layout.null.text()
+        || text.bytes().any(special)
+        || text.contains(layout.row_end)
+        || layout.quoting == Quoting::All;
     if must || rng.random_bool(0.03) { format!("\"{}\"", text.replace('"', "\"\"")).into_bytes() } else { text.into() }
 }

@@ -8,13 +8,12 @@ use arrow_array::{
 };
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use sluice_change::ColumnType;
 
 use crate::datum::{self, Cell, Datum};
 use crate::generator::{Record, Slot};
-use crate::spec::TableSpec;
+use crate::spec::{ParquetLayout, TableSpec};
 use crate::write_csv;
 
 /// A whole file.
@@ -47,18 +46,29 @@ pub(crate) fn file(spec: &TableSpec, width: usize, slots: &[Slot], load: bool) -
             columns.push(array(spec.schema.columns[index].column_type, before));
         }
     }
+    if spec.layout.change_sequence.is_some() {
+        let sequences = records.iter().map(|record| write_csv::change_sequence(record, load));
+        columns.push(Arc::new(sequences.collect::<StringArray>()));
+    }
     let fields: Vec<Field> = write_csv::names(spec, width, load)
         .into_iter()
         .zip(&columns)
         .map(|(name, column)| Field::new(name, column.data_type().clone(), true))
         .collect();
-    encode(&RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length"))
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of one length");
+    encode_as(&batch, spec.layout.parquet)
 }
 
 /// A batch as a Parquet file.
 pub fn encode(batch: &RecordBatch) -> Vec<u8> {
+    encode_as(batch, ParquetLayout::default())
+}
+
+fn encode_as(batch: &RecordBatch, layout: ParquetLayout) -> Vec<u8> {
     let properties = WriterProperties::builder()
-        .set_compression(Compression::SNAPPY)
+        .set_writer_version(layout.version)
+        .set_compression(layout.codec)
+        .set_dictionary_enabled(layout.dictionary)
         .set_statistics_enabled(EnabledStatistics::None)
         .build();
     let mut writer =

@@ -1,6 +1,8 @@
 //! Random histories through the whole pipeline in memory, cut into lives by crashes, stops and faults: the tables come
 //! out as the naive model says.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngSeed};
@@ -8,12 +10,15 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_change::ColumnType;
 use sluice_lake::FormatVersion;
+use sluice_pipeline::LaneState;
 use sluice_tests::generator::{History, Shape};
-use sluice_tests::simulation::{Fault, Setup, Weather, World};
+use sluice_tests::simulation::{Fault, Outage, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 
 /// Cases of each property; more are asked for with `SLUICE_CASES`.
 const CASES: u32 = 1000;
+/// Shares of reads that are answered with half of what was asked for.
+const HALF_ANSWERS: [f64; 3] = [0.0, 0.0, 0.05];
 /// Where the cases begin; others are tried with `SLUICE_SEED`, and a failing run is repeated with its own.
 const SEED: u64 = 20_260_301;
 
@@ -70,9 +75,26 @@ fn weather() -> impl Strategy<Value = Weather> {
     let crash_at = prop_oneof![1 => Just(None), 2 => (1..120_u64).prop_map(Some)];
     let stop_after = prop_oneof![2 => Just(None), 1 => (1..5_u64).prop_map(Some)];
     let failing = select(vec![0.0, 0.0, 0.03]);
-    (crash_at, stop_after, failing, prop::collection::vec(fault(), 0..6), any::<u64>()).prop_map(
-        |(crash_at, stop_after, failing, catalog, seed)| Weather { crash_at, stop_after, failing, catalog, seed },
+    let half = select(HALF_ANSWERS.to_vec());
+    let latency = select(vec![0, 0, 5, 400]).prop_map(Duration::from_millis);
+    let outages = prop_oneof![4 => Just(vec![]), 1 => prop::collection::vec(outage(), 1..2)];
+    let faults = prop::collection::vec(fault(), 0..6);
+    (crash_at, stop_after, failing, half, latency, outages, faults, any::<u64>()).prop_map(
+        |(crash_at, stop_after, failing, half, latency, outages, catalog, seed)| Weather {
+            crash_at,
+            stop_after,
+            failing,
+            half,
+            latency,
+            outages,
+            catalog,
+            seed,
+        },
     )
+}
+
+fn outage() -> impl Strategy<Value = Outage> {
+    (1..80_u64, 1..600_u64).prop_map(|(at, seconds)| Outage { at, lasts: Duration::from_secs(seconds) })
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -153,6 +175,41 @@ proptest! {
         }
         waiting.into_iter().for_each(|file| world.deliver(&history.files[file]));
         world.finish();
+        world.assert_exact(&history);
+    }
+
+    #[test]
+    fn files_that_come_again_under_their_own_or_another_name_change_nothing(plan in plan()) {
+        let (history, world) = plan.begin();
+        let mut rng = StdRng::seed_from_u64(plan.history);
+        let history = history.with_duplicates(&mut rng);
+        let mut arrived = 0;
+        for (arriving, weather) in &plan.lives {
+            let next = history.files.len().min(arrived + arriving);
+            history.files[arrived..next].iter().for_each(|file| world.deliver(file));
+            arrived = next;
+            if arrived > 0 && rng.random_bool(0.3) {
+                world.deliver(&history.files[rng.random_range(0..arrived)]);
+            }
+            world.run(weather);
+        }
+        history.files[arrived..].iter().for_each(|file| world.deliver(file));
+        world.finish();
+        world.assert_exact(&history);
+    }
+}
+
+proptest! {
+    // Each waits for many simulated retries.
+    #![proptest_config(Config { cases: config().cases.div_ceil(10), ..config() })]
+
+    #[test]
+    fn outages_of_minutes_are_survived_within_one_life(plan in plan(), outages in prop::collection::vec(outage(), 1..4)) {
+        let (history, world) = plan.begin();
+        history.files.iter().for_each(|file| world.deliver(file));
+        let weather = Weather { outages, latency: Duration::from_millis(50), ..Weather::fair() };
+        let report = world.run(&weather).expect("nothing ends it");
+        assert_eq!(report.lanes[0].state, LaneState::CaughtUp);
         world.assert_exact(&history);
     }
 }
