@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::config::{Config, ConfigError, FileFormat, Presence};
 use crate::exit::Exit;
+use crate::sampling::SAMPLE_ROWS;
 
 /// Why a command cannot start.
 #[derive(Debug, Error)]
@@ -44,6 +45,21 @@ pub(crate) enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// What was asked for on the command line is not there, or cannot be meant.
+    #[error("{0}")]
+    Asked(String),
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The rows of a table cannot be read.
+    #[error("cannot read the rows")]
+    Rows(#[from] arrow_schema::ArrowError),
     /// The lake cannot be read.
     #[error(transparent)]
     Lake(Box<LakeError>),
@@ -68,7 +84,7 @@ impl StartError {
     /// How the program ends because of it.
     pub fn exit(&self) -> Exit {
         match self {
-            StartError::Config(_) => Exit::Configuration,
+            StartError::Config(_) | StartError::Asked(_) => Exit::Configuration,
             _ => Exit::Failure,
         }
     }
@@ -96,6 +112,12 @@ impl Machine {
     /// The source for these lanes.
     pub fn source(&self, config: &Config, lanes: &[LaneSettings]) -> DmsSource {
         let settings = dms_settings(config, lanes);
+        DmsSource::new(Arc::clone(&self.storage), self.cpu.clone(), settings).with_clock(Arc::clone(&self.clock))
+    }
+
+    /// The same source, which gives small batches for a sample.
+    pub fn sampling_source(&self, config: &Config, lanes: &[LaneSettings]) -> DmsSource {
+        let settings = DmsSettings { batch_rows: SAMPLE_ROWS, ..dms_settings(config, lanes) };
         DmsSource::new(Arc::clone(&self.storage), self.cpu.clone(), settings).with_clock(Arc::clone(&self.clock))
     }
 

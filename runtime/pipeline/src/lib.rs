@@ -13,6 +13,7 @@ mod lane;
 mod late;
 mod merge;
 mod rejects;
+mod replay;
 mod settings;
 mod status;
 mod supervisor;
@@ -21,6 +22,7 @@ mod write;
 
 pub use context::Services;
 pub use error::{Directive, LaneError, directive, explain};
+pub use replay::{ReplayOutcome, ReplayRequest};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;

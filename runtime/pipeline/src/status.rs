@@ -64,6 +64,8 @@ pub struct LaneStatus {
     pub updates_without_row: u64,
     /// Files taken in out of their order, since the start of the process.
     pub late_files: u64,
+    /// Dead letters that were replayed since the start of the process.
+    pub replayed: u64,
 }
 
 impl LaneStatus {
@@ -81,6 +83,7 @@ impl LaneStatus {
             deletes_without_row: 0,
             updates_without_row: 0,
             late_files: 0,
+            replayed: 0,
         }
     }
 }

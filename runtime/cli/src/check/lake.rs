@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use sluice_change::Column;
+use sluice_change::{Column, Position};
 use sluice_lake::{Lake, LakeTable, Role};
 use sluice_pipeline::{LaneSettings, explain};
 use sluice_platform::{LocalStorage, Storage};
@@ -21,9 +21,13 @@ pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option
     Some(format!("the warehouse cannot be written to (`lake.warehouse`): {}", explain(&error)))
 }
 
-/// What the lake holds of a table: notes go to `check`, the source's own columns come back.
-pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableCheck) -> Vec<Column> {
-    let mut stored = Vec::new();
+/// What the lake holds of a table: notes go to `check`, Silver's columns and Bronze's position come back.
+pub(super) async fn examine(
+    lake: &Lake,
+    lane: &LaneSettings,
+    check: &mut TableCheck,
+) -> (Vec<Column>, Option<Position>) {
+    let (mut stored, mut position) = (Vec::new(), None);
     for (layer, ident, role) in [
         ("Bronze", &lane.bronze, Role::Bronze),
         // Only what its metadata says is wanted, so its files need not be loaded.
@@ -31,8 +35,13 @@ pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableC
         ("dead letters", &lane.rejects, Role::Rejects),
     ] {
         match lake.open(ident, role).await {
-            Ok(None) => {}
+            Ok(None) if layer == "Silver" && lane.declared.key.is_empty() => {}
+            Ok(None) if layer == "dead letters" => {}
+            Ok(None) => check.to_make.push(ident.to_string()),
             Ok(Some(table)) => {
+                if layer == "Bronze" {
+                    position = table.checkpoint().ok().flatten().map(|stored| stored.position);
+                }
                 if layer == "Silver" {
                     stored = table.columns().iter().map(|c| Column::new(&c.name, c.column_type)).collect();
                     compare_key(&table, check);
@@ -42,7 +51,7 @@ pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableC
             Err(error) => check.fail(explain(&error)),
         }
     }
-    stored
+    (stored, position)
 }
 
 /// A merged table knows its key; the configuration may be silent about it and may not differ.

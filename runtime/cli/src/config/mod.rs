@@ -20,7 +20,9 @@ use toml::de::{DeTable, DeValue};
 
 pub(crate) use document::CsvSection;
 use document::DocumentSection;
+pub(crate) use paths::location;
 pub use problem::{ConfigError, Problem};
+pub(crate) use reader::nearest;
 use reader::{Reading, Value};
 pub(crate) use values::Presence;
 use values::TableChoice;

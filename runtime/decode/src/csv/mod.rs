@@ -14,5 +14,5 @@ mod settings;
 mod split;
 
 pub use decoder::csv_decoder;
-pub use describe::describe_csv;
+pub use describe::{beginning, describe_csv};
 pub use settings::{CsvSettings, HeaderMode, OpColumn};

@@ -5,5 +5,6 @@ mod fixture;
 mod foreign_deletes;
 mod history;
 mod manifests;
+mod properties;
 mod schema_changes;
 mod sqlite;
