@@ -83,4 +83,7 @@ pub struct Reject {
     pub reason: String,
     /// The record's bytes as they came.
     pub raw: Bytes,
+    /// What its file says of the layout of its records, as the decoder writes it, so that the record can be read again
+    /// without the file; `None` where the layout was not known yet.
+    pub layout: Option<Arc<str>>,
 }

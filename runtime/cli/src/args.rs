@@ -10,11 +10,14 @@ const ABOUT: &str = "Turns change data capture into Iceberg tables: an append-on
 
 const EXAMPLES: &str = "\
 Examples:
-  sluice demo                     make a sample lake in ./sluice-demo and show what is in it
-  sluice check                    what can be known before running, from ./sluice.toml
-  sluice run --once               take everything there is, commit, exit
-  sluice run --config prod.toml   go on until stopped
-  sluice status --json            where every table stands, for machines
+  sluice demo                              make a sample lake in ./sluice-demo and show what is in it
+  sluice discover dms --out sluice.toml    look at a folder that DMS writes and write a configuration for it
+  sluice check                             what can be known before running, from ./sluice.toml
+  sluice run --once                        take everything there is, commit, exit
+  sluice run --config prod.toml            go on until stopped
+  sluice status                            where every table stands
+  sluice rejects public.orders             the records that could not be taken in, and why
+  sluice history public.orders 4711        all changes of a key, and its row now
 ";
 
 /// The command line.
@@ -45,12 +48,27 @@ pub(crate) enum Command {
     /// Take changes in, continuously or once.
     #[command(after_help = format!("{RUN_HELP}\n{EXIT_HELP}"))]
     Run(RunArguments),
+    /// Look at what a DMS task writes and make a configuration from it.
+    #[command(after_help = format!("{DISCOVER_HELP}\n{EXIT_HELP}"))]
+    Discover(DiscoverArguments),
     /// Find out all that can be known before running.
     #[command(after_help = format!("{CHECK_HELP}\n{EXIT_HELP}"))]
     Check(ReportArguments),
-    /// Show where every table stands, from the lake itself; no running process is needed.
+    /// Show where every table stands: how far, how fresh, how far behind, and what is wrong.
     #[command(after_help = format!("{STATUS_HELP}\n{EXIT_HELP}"))]
     Status(ReportArguments),
+    /// List, show or replay a table's dead letters: the records that could not be taken in exactly.
+    #[command(after_help = format!("{REJECTS_HELP}\n{EXIT_HELP}"))]
+    Rejects(RejectsArguments),
+    /// Show all changes of a key, in order, and its row now.
+    #[command(after_help = format!("{HISTORY_HELP}\n{EXIT_HELP}"))]
+    History(HistoryArguments),
+    /// Show what has become of every source file of a table.
+    #[command(after_help = format!("{FILES_HELP}\n{EXIT_HELP}"))]
+    Files(FilesArguments),
+    /// Show every schema that a table of the lake has had, and since when.
+    #[command(after_help = format!("{SCHEMAS_HELP}\n{EXIT_HELP}"))]
+    Schemas(SchemasArguments),
     /// Run the sample that ships with sluice and show what it made.
     #[command(after_help = format!("{DEMO_HELP}\n{EXIT_HELP}"))]
     Demo(DemoArguments),
@@ -69,7 +87,21 @@ Examples:
   sluice run --log-format json 2> log     structured logs
 ";
 
+const DISCOVER_HELP: &str = "\
+What is found is written as a configuration: source settings, tables, columns, types and keys, each with its evidence as a
+comment. Types of CSV columns and all keys are guesses: read every line that says `review`. Nothing is written but the
+configuration.
+
+Examples:
+  sluice discover /data/dms                        print a configuration
+  sluice discover /data/dms --out sluice.toml      write it, then run `sluice check`
+  sluice discover /data/dms --json | jq '.tables[] | {table, key}'
+";
+
 const CHECK_HELP: &str = "\
+Looks at the source, the warehouse, the catalog and, of every table, at a sample of its oldest and its newest file. Nothing
+is changed but a probe file in the warehouse, which is removed at once.
+
 Exit code 0: ready to run (there may be warnings); 2: the configuration is wrong; 1: the source, the warehouse or the
 catalog cannot be used; 3: some tables cannot run.
 
@@ -79,9 +111,50 @@ Examples:
 ";
 
 const STATUS_HELP: &str = "\
+What is in the lake is read from the lake. What a process is doing with a table, and why a table is quarantined, is told by
+a small file beside the configuration (.NAME.status.json) that `sluice run` keeps up to date; it is only a cache and may be
+removed.
+
 Examples:
   sluice status
-  sluice status --json | jq '.tables[] | {table, freshness_us}'
+  sluice status --json | jq '.tables[] | {table, behind_files, freshness_us, state}'
+";
+
+const REJECTS_HELP: &str = "\
+A replay reads dead letters again, in their original order, with the configuration as it is now. The process that runs the
+table carries it out within a few seconds, else the next `sluice run` does. Records that can be taken in now go to Bronze
+and, unless their key has a newer change, to Silver; the others stay.
+
+Examples:
+  sluice rejects public.orders                          counts by reason, then the newest dead letters
+  sluice rejects public.orders --reason 'no date' --json
+  sluice rejects public.orders --show 3                 the third of the list, as it came
+  sluice rejects public.orders --raw > records.csv      all of them, as they came
+  sluice rejects public.orders --replay --wait          after the configuration was mended
+";
+
+const HISTORY_HELP: &str = "\
+A key of several columns is given in the order of `key`, or by name.
+
+Examples:
+  sluice history public.orders 4711
+  sluice history public.order_items 4711 2
+  sluice history public.order_items line_no=2 order_id=4711 --json
+";
+
+const FILES_HELP: &str = "\
+Fates: consumed, partial, pending, late, rewritten, gone, gone-in-part, ignored.
+
+Examples:
+  sluice files public.orders
+  sluice files public.orders --fate late,rewritten,ignored
+  sluice files public.orders --rows --json
+";
+
+const SCHEMAS_HELP: &str = "\
+Examples:
+  sluice schemas public.orders
+  sluice schemas public.orders --layer bronze --json
 ";
 
 const DEMO_HELP: &str = "\
@@ -119,6 +192,128 @@ pub(crate) struct ReportArguments {
     /// JSON instead of tables.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiscoverArguments {
+    /// The folder that DMS writes to: a path, or a URI such as file:///data/dms or s3://bucket/dms.
+    #[arg(value_name = "LOCATION")]
+    pub location: String,
+    /// Files that are looked at of each table, and as many of its full load; at most 1 MiB of each.
+    #[arg(long, value_name = "FILES", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub sample: u32,
+    /// URL of an S3 server that is not Amazon's.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    pub s3_endpoint: Option<String>,
+    /// Where the configuration is written; without it, to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write over a file that is there.
+    #[arg(long, requires = "out")]
+    pub force: bool,
+    /// What was found, as JSON, in place of a configuration.
+    #[arg(long, conflicts_with = "out")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RejectsArguments {
+    /// The table at the source, `schema.table`.
+    pub table: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// Dead letters that are listed.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Only those of files whose name holds this text.
+    #[arg(long, value_name = "TEXT")]
+    pub file: Option<String>,
+    /// Only those whose reason holds this text.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Show one as it came, by its number in the list.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["raw", "replay"])]
+    pub show: Option<u64>,
+    /// Write all of them as they came, one a line, oldest first.
+    #[arg(long, conflicts_with_all = ["replay", "json"])]
+    pub raw: bool,
+    /// Ask for a replay.
+    #[arg(long)]
+    pub replay: bool,
+    /// Wait until the replay is done.
+    #[arg(long, requires = "replay")]
+    pub wait: bool,
+    /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArguments {
+    /// The table at the source, `schema.table`.
+    pub table: String,
+    /// The key: values in the order of `key`, or `column=value`.
+    #[arg(required = true, allow_negative_numbers = true)]
+    pub key: Vec<String>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FilesArguments {
+    /// The table at the source, `schema.table`.
+    pub table: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// Only files of these fates, separated by commas.
+    #[arg(long, value_name = "FATES", value_enum, value_delimiter = ',')]
+    pub fate: Vec<Fate>,
+    /// Count the rows of each file in Bronze too, which reads a column of all of it.
+    #[arg(long)]
+    pub rows: bool,
+    /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemasArguments {
+    /// The table at the source, `schema.table`.
+    pub table: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// Which of its tables in the lake.
+    #[arg(long, value_enum, default_value = "silver")]
+    pub layer: Layer,
+    /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A table of the lake that is made of a source table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Layer {
+    Bronze,
+    Silver,
+    DeadLetters,
+}
+
+/// What may become of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Fate {
+    Consumed,
+    Partial,
+    Pending,
+    Late,
+    Rewritten,
+    Gone,
+    GoneInPart,
+    Ignored,
 }
 
 #[derive(Debug, Args)]

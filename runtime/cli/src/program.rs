@@ -11,7 +11,7 @@ use crate::config::{self, Config};
 use crate::exit::Exit;
 use crate::services::StartError;
 use crate::terminal::Terminal;
-use crate::{check, demo, logging, run, status};
+use crate::{check, demo, discover, files, history, logging, rejects, run, schemas, status};
 
 /// Threads that wait for I/O; computing has its own.
 const IO_THREADS: usize = 2;
@@ -52,22 +52,41 @@ pub fn main() -> ExitCode {
 }
 
 fn perform(runtime: &Runtime, command: Command, outputs: &Outputs) -> Exit {
-    let done = match command {
-        Command::Run(arguments) => Config::load(&arguments.config.config)
-            .map_err(StartError::from)
-            .and_then(|config| runtime.block_on(run::command(&config, arguments.once, arguments.json, outputs))),
-        Command::Check(arguments) => runtime.block_on(check::command(&arguments, &outputs.terminal)),
-        Command::Status(arguments) => Config::load(&arguments.config.config)
-            .map_err(StartError::from)
-            .and_then(|config| runtime.block_on(status::command(&config, arguments.json, &outputs.terminal))),
-        Command::Demo(arguments) => runtime.block_on(demo::command(&arguments.dir, outputs)),
-        Command::Schema => {
-            outputs.terminal.say_json(&config::json_schema());
-            Ok(Exit::Success)
-        }
-    };
+    let done = runtime.block_on(dispatch(command, outputs));
     done.unwrap_or_else(|error| {
         outputs.terminal.complain(&format!("error: {}", explain(&error)));
         error.exit()
     })
+}
+
+async fn dispatch(command: Command, outputs: &Outputs) -> Result<Exit, StartError> {
+    let terminal = &outputs.terminal;
+    match command {
+        Command::Run(arguments) => {
+            let config = Config::load(&arguments.config.config)?;
+            run::command(&config, arguments.once, arguments.json, outputs).await
+        }
+        Command::Discover(arguments) => discover::command(&arguments, outputs).await,
+        Command::Check(arguments) => check::command(&arguments, terminal).await,
+        Command::Status(arguments) => {
+            status::command(&Config::load(&arguments.config.config)?, arguments.json, terminal).await
+        }
+        Command::Rejects(arguments) => {
+            rejects::command(&Config::load(&arguments.config.config)?, &arguments, outputs).await
+        }
+        Command::History(arguments) => {
+            history::command(&Config::load(&arguments.config.config)?, &arguments, terminal).await
+        }
+        Command::Files(arguments) => {
+            files::command(&Config::load(&arguments.config.config)?, &arguments, terminal).await
+        }
+        Command::Schemas(arguments) => {
+            schemas::command(&Config::load(&arguments.config.config)?, &arguments, terminal).await
+        }
+        Command::Demo(arguments) => demo::command(&arguments.dir, outputs).await,
+        Command::Schema => {
+            terminal.say_json(&config::json_schema());
+            Ok(Exit::Success)
+        }
+    }
 }

@@ -10,8 +10,12 @@ use tokio::sync::watch;
 
 use crate::words;
 
-/// Tables shown one a line; with more of them, those that have most to tell.
+/// Tables shown one a line at most; with more of them, those that have most to tell.
 const SHOWN: usize = 12;
+/// Lines of a terminal that are left to other words.
+const LEFT_LINES: usize = 4;
+/// Lines of a terminal that does not say how many it has.
+const USUAL_LINES: usize = 24;
 /// How often the lines are drawn anew: calm for the eye, soon enough to see that it goes on.
 const EVERY: Duration = Duration::from_millis(400);
 /// Share of the newest measurement in a shown rate.
@@ -23,7 +27,9 @@ pub(crate) async fn show(
     clock: Arc<dyn Clock>,
     progress: MultiProgress,
 ) {
-    let lines = status.borrow().len().min(SHOWN) + 1;
+    let height = console_height().unwrap_or(USUAL_LINES);
+    let shown = SHOWN.min(height.saturating_sub(LEFT_LINES)).max(1);
+    let lines = status.borrow().len().min(shown) + 1;
     let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
     let bars: Vec<ProgressBar> =
         (0..lines).map(|_| progress.add(ProgressBar::new_spinner().with_style(style.clone()))).collect();
@@ -35,7 +41,7 @@ pub(crate) async fn show(
         let now_us = clock.now_us();
         rates.measure(&lanes, now_us - last_us);
         last_us = now_us;
-        let mut texts = lines_for(&lanes, &rates.per_second, SHOWN).into_iter();
+        let mut texts = lines_for(&lanes, &rates.per_second, shown).into_iter();
         for bar in &bars {
             bar.set_message(texts.next().unwrap_or_default());
             bar.tick();
@@ -45,6 +51,11 @@ pub(crate) async fn show(
             return;
         }
     }
+}
+
+/// Lines of the terminal on standard error, as far as it tells through the environment.
+fn console_height() -> Option<usize> {
+    std::env::var("LINES").ok()?.parse().ok().filter(|lines| *lines > 0)
 }
 
 /// Takes the lines away, also when the drawing task is aborted.
@@ -91,15 +102,28 @@ impl Rates {
 fn lines_for(lanes: &[LaneStatus], rates: &[f64], shown: usize) -> Vec<String> {
     let mut order: Vec<usize> = (0..lanes.len()).collect();
     if order.len() > shown {
-        order.sort_by_key(|index| (urgency(&lanes[*index].state), std::cmp::Reverse(lanes[*index].backlog_bytes)));
+        order.sort_by_key(|index| {
+            (
+                urgency(&lanes[*index].state),
+                std::cmp::Reverse(lanes[*index].backlog_bytes),
+                std::cmp::Reverse(rate_of(rates, *index)),
+            )
+        });
         order.truncate(shown);
         order.sort_unstable();
     }
     let width = order.iter().map(|index| lanes[*index].table.to_string().chars().count()).max().unwrap_or(0);
     let rate = |index: usize| rates.get(index).copied().unwrap_or(0.0);
     let mut lines: Vec<String> = order.iter().map(|index| line(&lanes[*index], rate(*index), width)).collect();
-    lines.push(total(lanes, rates.iter().sum()));
+    let hidden = lanes.len() - order.len();
+    let of_all = total(lanes, rates.iter().sum());
+    lines.push(if hidden == 0 { of_all } else { format!("{hidden} more not shown · {of_all}") });
     lines
+}
+
+/// Rows a second, whole.
+fn rate_of(rates: &[f64], index: usize) -> u64 {
+    rates.get(index).map_or(0, |rate| rate.round() as u64)
 }
 
 fn urgency(state: &LaneState) -> u8 {
@@ -221,7 +245,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].starts_with("public.t50  quarantined"));
         assert!(lines[1].starts_with("public.t60  running"));
-        assert!(lines[2].starts_with("80 tables: 1 quarantined, 1 running, 78 caught up"));
+        assert!(lines[2].starts_with("78 more not shown · 80 tables: 1 quarantined, 1 running, 78 caught up"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::grid::Grid;
 use crate::program::Outputs;
 use crate::progress::{self, state_word};
 use crate::services::{Machine, StartError};
+use crate::standing::Keeper;
 use crate::words;
 
 /// Runs, reports, and says how it ended.
@@ -51,7 +52,12 @@ pub(crate) async fn take_in(config: &Config, once: bool, outputs: &Outputs) -> R
     let drawing = outputs.watched.then(|| {
         tokio::spawn(progress::show(supervisor.status(), Arc::clone(&machine.clock), outputs.progress.clone()))
     });
+    let keeper = Keeper::new(config, Arc::clone(&machine.clock), supervisor.status());
+    let keeping = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
     let report = supervisor.run(once, stop).await;
+    keeping.abort();
+    // The last word is written once the task is gone.
+    let _ = keeping.await;
     if let Some(drawing) = drawing {
         drawing.abort();
         // The lines are gone once the task is.
@@ -138,13 +144,17 @@ fn remarks(lane: &LaneStatus) -> Vec<String> {
         }
     };
     counted(lane.committed.rejected, "records that could not be taken in exactly and are in its dead letters");
+    counted(lane.replayed, "dead letters replayed");
     counted(lane.late_files, "files that came after files that sort behind them, taken in then");
     counted(lane.deletes_without_row, "deletes of keys that Silver did not hold");
     counted(
         lane.updates_without_row,
         "updates of keys that Silver did not hold (no insert seen, or a key changed unseen)",
     );
-    counted(lane.unsent_without_row, "rows of keys that Silver did not hold, whose columns that were not sent are null");
+    counted(
+        lane.unsent_without_row,
+        "rows of keys that Silver did not hold, whose columns that were not sent are null",
+    );
     counted(lane.committed.truncates, "truncates, each of which emptied Silver at its place");
     remarks
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sluice_aws::{AwsContext, S3Storage, SCHEMES, SigV4Signer};
+use sluice_aws::{AwsContext, AwsSettings, S3Storage, SCHEMES, SigV4Signer};
 use sluice_change::TableName;
 use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
 use sluice_lake::{
@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
 use crate::exit::Exit;
+use crate::sampling::SAMPLE_ROWS;
 
 /// Why a command cannot start.
 #[derive(Debug, Error)]
@@ -48,6 +49,21 @@ pub(crate) enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// What was asked for on the command line is not there, or cannot be meant.
+    #[error("{0}")]
+    Asked(String),
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The rows of a table cannot be read.
+    #[error("cannot read the rows")]
+    Rows(#[from] arrow_schema::ArrowError),
     /// The lake cannot be read.
     #[error(transparent)]
     Lake(Box<LakeError>),
@@ -72,7 +88,7 @@ impl StartError {
     /// How the program ends because of it.
     pub fn exit(&self) -> Exit {
         match self {
-            StartError::Config(_) => Exit::Configuration,
+            StartError::Config(_) | StartError::Asked(_) => Exit::Configuration,
             _ => Exit::Failure,
         }
     }
@@ -90,8 +106,13 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub fn new(config: &Config) -> Result<Self, StartError> {
+        Self::reaching(config.aws.clone(), config.cpu_threads)
+    }
+
+    /// A machine that reaches S3 with these settings and computes with so many threads; 0 means one a processor.
+    pub fn reaching(aws: AwsSettings, cpu_threads: usize) -> Result<Self, StartError> {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let aws = AwsContext::new(config.aws.clone(), clock.clone(), entropy.clone());
+        let aws = AwsContext::new(aws, clock.clone(), entropy.clone());
         let s3: Arc<dyn Storage> = Arc::new(S3Storage::new(Arc::clone(&aws)));
         let local = StorageRouter::new(Arc::new(LocalStorage));
         let storage = SCHEMES.iter().fold(local, |router, scheme| router.with(scheme, Arc::clone(&s3)));
@@ -100,13 +121,19 @@ impl Machine {
             aws,
             clock,
             entropy,
-            cpu: CpuPool::new(config.cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
+            cpu: CpuPool::new(cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
         })
     }
 
     /// The source for these lanes.
     pub fn source(&self, config: &Config, lanes: &[LaneSettings]) -> DmsSource {
         let settings = dms_settings(config, lanes);
+        DmsSource::new(Arc::clone(&self.storage), self.cpu.clone(), settings).with_clock(Arc::clone(&self.clock))
+    }
+
+    /// The same source, which gives small batches for a sample.
+    pub fn sampling_source(&self, config: &Config, lanes: &[LaneSettings]) -> DmsSource {
+        let settings = DmsSettings { batch_rows: SAMPLE_ROWS, ..dms_settings(config, lanes) };
         DmsSource::new(Arc::clone(&self.storage), self.cpu.clone(), settings).with_clock(Arc::clone(&self.clock))
     }
 

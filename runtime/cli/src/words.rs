@@ -13,6 +13,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A number of things, with the word in its plural where there are several.
+pub(crate) fn things(number: usize, word: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {word}{ending}", count(number as u64))
+}
+
 /// A number of bytes in the unit that reads best.
 pub(crate) fn bytes(number: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB", "PiB"];

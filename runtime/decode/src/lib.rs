@@ -4,6 +4,7 @@
 //! ([`Decode::supply`]) and gives batches ([`Step::Batch`]). Where the bytes lie is not known here, so that the same
 //! decoder serves local files, object stores and tests.
 
+mod again;
 mod csv;
 mod error;
 mod filter;
@@ -15,7 +16,8 @@ mod reject;
 mod renames;
 mod step;
 
-pub use csv::{CsvSettings, HeaderMode, OpColumn, csv_decoder, describe_csv};
+pub use again::{SetAside, decode_again};
+pub use csv::{CsvSettings, HeaderMode, OpColumn, beginning, csv_decoder, describe_csv};
 pub use error::DecodeError;
 pub use parquet::{Described, ParquetDescription, ParquetSettings, describe_parquet, parquet_decoder};
 pub use renames::Renames;

@@ -32,6 +32,7 @@ pub(crate) fn reject(origin: &Arc<Origin>, number: u64, column: Option<&str>, re
         column: column.map(str::to_owned),
         reason,
         raw: Bytes::copy_from_slice(raw),
+        layout: None,
     }
 }
 

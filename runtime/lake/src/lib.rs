@@ -14,6 +14,7 @@ mod io;
 mod lake;
 mod live;
 mod manifest;
+mod properties;
 mod scan;
 mod schema;
 mod schema_history;

@@ -39,6 +39,8 @@ pub struct LiveFile {
     pub(crate) first_row_id: Option<i64>,
     pub(crate) manifest: Arc<str>,
     pub(crate) bounds: Vec<LongBounds>,
+    /// Of columns of text; not kept for tables whose files stay in memory.
+    pub(crate) texts: Vec<TextBounds>,
     pub(crate) deletes: Vec<DeleteSource>,
 }
 
@@ -48,6 +50,14 @@ pub(crate) struct LongBounds {
     pub field: i32,
     pub lower: i64,
     pub upper: i64,
+}
+
+/// A text that no value of a column in a file sorts below, and one that none sorts above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TextBounds {
+    pub field: i32,
+    pub lower: Box<str>,
+    pub upper: Box<str>,
 }
 
 /// A live delete file (or vector) that applies to a data file.
@@ -101,7 +111,21 @@ impl LiveFile {
             first_row_id,
             manifest,
             bounds: long_bounds(file),
+            texts: Vec::new(),
             deletes: Vec::new(),
+        }
+    }
+
+    /// The same file with what its manifest says of columns of text.
+    pub(crate) fn with_texts(self, file: &DataFile) -> Self {
+        Self { texts: text_bounds(file), ..self }
+    }
+
+    /// Whether a row of this file may have a text of the column from `from` on, up to and including `to`.
+    pub(crate) fn may_hold_text(&self, field: i32, from: &str, to: Option<&str>) -> bool {
+        match self.texts.iter().find(|bounds| bounds.field == field) {
+            Some(bounds) => &*bounds.upper >= from && to.is_none_or(|to| &*bounds.lower <= to),
+            None => true,
         }
     }
 
@@ -202,7 +226,9 @@ impl Live {
                     let number = id(file.file_path());
                     let manifest = Arc::clone(&path);
                     let spec = listed.partition_spec_id;
-                    live.insert(LiveFile::new(number, file, spec, partition, sequence, first_row_id, manifest));
+                    let found = LiveFile::new(number, file, spec, partition, sequence, first_row_id, manifest);
+                    let in_memory = context.seams.role.keeps_files();
+                    live.insert(if in_memory { found } else { found.with_texts(file) });
                 }
             }
         }
@@ -418,6 +444,20 @@ fn long_bounds(file: &DataFile) -> Vec<LongBounds> {
         .filter_map(|(field, lower)| {
             let upper = file.upper_bounds().get(field)?;
             Some(LongBounds { field: *field, lower: long(lower.literal())?, upper: long(upper.literal())? })
+        })
+        .collect()
+}
+
+fn text_bounds(file: &DataFile) -> Vec<TextBounds> {
+    let text = |literal: &PrimitiveLiteral| match literal {
+        PrimitiveLiteral::String(text) => Some(text.as_str().into()),
+        _ => None,
+    };
+    let lower = file.lower_bounds().iter();
+    lower
+        .filter_map(|(field, lower)| {
+            let upper = file.upper_bounds().get(field)?;
+            Some(TextBounds { field: *field, lower: text(lower.literal())?, upper: text(upper.literal())? })
         })
         .collect()
 }

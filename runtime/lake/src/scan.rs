@@ -13,7 +13,7 @@ use crate::files::{FilesError, ParquetScan, ScanColumn, Step};
 use crate::lake::Context;
 use crate::{FileId, LakeError, LakeTable, LiveFile, deletes, io, schema};
 
-/// Which files to read, by the bounds of a column of 64-bit integers or timestamps.
+/// Which files to read, by the bounds of columns of integers, timestamps or text.
 ///
 /// It leaves out files, not rows: a file that is read may hold rows on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,37 @@ pub enum ScanFilter {
         /// The greatest value.
         to: i64,
     },
+    /// Those that may hold a text from `from` on, up to and including `to`.
+    Text {
+        /// The column.
+        column: String,
+        /// The text that sorts lowest.
+        from: String,
+        /// The text that sorts highest; `None`: any.
+        to: Option<String>,
+    },
+    /// Those that one of these finds.
+    AnyOf(Vec<ScanFilter>),
+}
+
+/// A filter with its columns found.
+#[derive(Debug)]
+enum Found<'a> {
+    All,
+    Numbers(i32, i64, i64),
+    Text(i32, &'a str, Option<&'a str>),
+    AnyOf(Vec<Found<'a>>),
+}
+
+impl Found<'_> {
+    fn wants(&self, file: &LiveFile) -> bool {
+        match self {
+            Found::All => true,
+            Found::Numbers(field, from, to) => file.may_hold(*field, *from, *to),
+            Found::Text(field, from, to) => file.may_hold_text(*field, from, *to),
+            Found::AnyOf(any) => any.iter().any(|one| one.wants(file)),
+        }
+    }
 }
 
 /// Rows of one file, in their order.
@@ -90,20 +121,8 @@ impl LakeTable {
     }
 
     async fn planned(&self, filter: &ScanFilter) -> Result<VecDeque<LiveFile>, LakeError> {
-        let bounded = match filter {
-            ScanFilter::All => None,
-            ScanFilter::AtLeast { column, value } => Some((column, *value, i64::MAX)),
-            ScanFilter::Between { column, from, to } => Some((column, *from, *to)),
-        };
-        let field = match bounded {
-            None => None,
-            Some((column, from, to)) => {
-                let field = self.stored.metadata.current_schema().field_by_name(column);
-                let missing = || LakeError::schema(&self.context.ident, format!("there is no column `{column}`"));
-                Some((field.ok_or_else(missing)?.id, from, to))
-            }
-        };
-        let wanted = |file: &LiveFile| field.is_none_or(|(field, from, to)| file.may_hold(field, from, to));
+        let found = self.found(filter)?;
+        let wanted = |file: &LiveFile| found.wants(file);
         let mut files: Vec<LiveFile> = match &self.live {
             Some(live) => live.files.values().filter(|file| wanted(file)).cloned().collect(),
             None => {
@@ -111,12 +130,28 @@ impl LakeTable {
                 live.files.values().filter(|file| wanted(file)).cloned().collect()
             }
         };
+        let ordering = if let Found::Numbers(field, ..) = found { Some(field) } else { None };
         let lower = |file: &LiveFile| {
-            let bounds = file.bounds.iter().find(|bounds| Some(bounds.field) == field.map(|(id, ..)| id));
+            let bounds = file.bounds.iter().find(|bounds| Some(bounds.field) == ordering);
             bounds.map_or(i64::MIN, |bounds| bounds.lower)
         };
         files.sort_by_key(|file| (lower(file), file.sequence, file.id));
         Ok(files.into())
+    }
+
+    fn found<'f>(&self, filter: &'f ScanFilter) -> Result<Found<'f>, LakeError> {
+        let field = |column: &str| {
+            let field = self.stored.metadata.current_schema().field_by_name(column);
+            let missing = || LakeError::schema(&self.context.ident, format!("there is no column `{column}`"));
+            Ok::<i32, LakeError>(field.ok_or_else(missing)?.id)
+        };
+        Ok(match filter {
+            ScanFilter::All => Found::All,
+            ScanFilter::AtLeast { column, value } => Found::Numbers(field(column)?, *value, i64::MAX),
+            ScanFilter::Between { column, from, to } => Found::Numbers(field(column)?, *from, *to),
+            ScanFilter::Text { column, from, to } => Found::Text(field(column)?, from, to.as_deref()),
+            ScanFilter::AnyOf(any) => Found::AnyOf(any.iter().map(|one| self.found(one)).collect::<Result<_, _>>()?),
+        })
     }
 }
 

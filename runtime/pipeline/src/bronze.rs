@@ -212,6 +212,8 @@ pub struct LoggedChanges {
     pub ops: Vec<Op>,
     /// The order of the file that each came from.
     pub orders: StringArray,
+    /// The number of each within its file.
+    pub numbers: Int64Array,
     /// The source's own columns.
     pub rows: RecordBatch,
     /// Values before the change, under the source's names, where Bronze holds any.
@@ -235,6 +237,7 @@ pub fn read_back(batch: &RecordBatch, now: impl Fn(&str) -> Option<String>) -> R
         sequences: sequences(batch)?,
         ops,
         orders: column(SOURCE_ORDER)?.as_string::<i32>().clone(),
+        numbers: column(SOURCE_ROW)?.as_primitive().clone(),
         rows: pick(batch, false)?,
         before: before_columns(batch)?,
         unsent: batch.column_by_name(UNSENT).and_then(|names| unsent_of(names.as_string::<i32>(), now)),

@@ -5,7 +5,7 @@ use arrow_ord::sort::sort_to_indices;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
-use sluice_change::{ChangeCounts, Checkpoint, Mark, Position, TableSchema, conform};
+use sluice_change::{ChangeCounts, Checkpoint, FileProgress, Mark, Position, TableSchema, conform};
 use sluice_lake::ScanFilter;
 use tracing::info;
 
@@ -43,7 +43,7 @@ pub async fn catch_up(
         };
         let now = |name: &str| log.table.current_name(name).map(str::to_owned);
         let changes = bronze::read_back(&rows, now)?;
-        let stretches = stretches(&changes, silver.stored.position.furthest_order());
+        let stretches = stretches(&changes, furthest(&silver.stored.position));
         for stretch in stretches {
             apply(context, log, silver, source, &changes, &stretch, end).await?;
         }
@@ -77,7 +77,7 @@ async fn read(log: &Bronze, from: u64, to: u64) -> Result<Option<RecordBatch>, L
     Ok(Some(take_record_batch(&all, &order)?))
 }
 
-/// Rows that may be merged together: in order throughout, or all from one late file.
+/// Rows that may be merged together: in order throughout, or all from one file and late or replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stretch {
     start: usize,
@@ -85,21 +85,38 @@ struct Stretch {
     late: bool,
 }
 
-fn stretches(changes: &LoggedChanges, furthest: Option<&str>) -> Vec<Stretch> {
-    let mut furthest = furthest.unwrap_or_default().to_owned();
+/// The furthest record that a position covers: its file's order and its number there.
+fn furthest(position: &Position) -> Option<(String, i64)> {
+    let of = |(partition, mark): (&str, &Mark)| {
+        let order = position.furthest_file(partition).filter(|_| matches!(mark, Mark::Files(_)))?;
+        let rows = match position.file(partition, order, i64::MIN) {
+            FileProgress::Rows(rows) => i64::try_from(rows).unwrap_or(i64::MAX),
+            FileProgress::Whole | FileProgress::Unseen => i64::MAX,
+        };
+        Some((order.to_owned(), rows))
+    };
+    position.marks().filter_map(of).max()
+}
+
+fn stretches(changes: &LoggedChanges, furthest: Option<(String, i64)>) -> Vec<Stretch> {
+    let (mut furthest, mut number) = furthest.unwrap_or_default();
     let mut found: Vec<Stretch> = Vec::new();
     for row in 0..changes.orders.len() {
         let order = changes.orders.value(row);
-        let late = order < furthest.as_str();
+        let place = (order, changes.numbers.value(row));
+        let late = place <= (furthest.as_str(), number);
         let same =
             found.last().is_some_and(|last| last.late == late && (!late || changes.orders.value(last.start) == order));
         match found.last_mut() {
             Some(last) if same => last.end = row + 1,
             _ => found.push(Stretch { start: row, end: row + 1, late }),
         }
-        if !late && order != furthest {
-            furthest.clear();
-            furthest.push_str(order);
+        if !late {
+            if order != furthest {
+                furthest.clear();
+                furthest.push_str(order);
+            }
+            number = place.1;
         }
     }
     found
@@ -128,15 +145,17 @@ async fn apply(
     let unsent = changes.unsent.as_ref().and_then(|unsent| unsent.slice(stretch.start, length));
     let unsent = unsent.and_then(|unsent| UnsentCells::of(&unsent, &rows));
     let mut fold = fold(context, silver, vec![MergePart { rows, ops, before, unsent }]).await?;
-    let order = changes.orders.value(stretch.start);
     if stretch.late {
-        late::supersede(&log.table, silver, order, &mut fold).await?;
+        let place = |row: usize| (changes.orders.value(row), changes.numbers.value(row));
+        let places: Vec<(&str, i64)> = (stretch.start..stretch.end).map(place).collect();
+        late::supersede(&log.table, silver, &places, &mut fold).await?;
     }
     let next_sequence = changes.sequences.value(stretch.end - 1) as u64 + 1;
     let position = if next_sequence == end {
         log.stored.position.clone()
     } else {
-        passed(&silver.stored.position, &log.stored.position, changes.orders.value(stretch.end - 1))
+        let last = stretch.end - 1;
+        passed(&silver.stored.position, &log.stored.position, changes.orders.value(last), changes.numbers.value(last))
     };
     let next = Checkpoint {
         position,
@@ -153,11 +172,12 @@ async fn apply(
     commit_silver(context, silver, merged, schema, next).await
 }
 
-/// Silver's position half-way: it only has to remember the furthest file, so that late ones are told apart after a crash.
-fn passed(silver: &Position, log: &Position, order: &str) -> Position {
+/// Silver's position half-way: it only has to remember the furthest record, so that late ones are told apart after a
+/// crash.
+fn passed(silver: &Position, log: &Position, order: &str, number: i64) -> Position {
     let mut position = silver.clone();
     if let Some((partition, _)) = log.marks().find(|(_, mark)| matches!(mark, Mark::Files(_))) {
-        position.advance_file(partition, order, 0, 0, false);
+        position.advance_file(partition, order, 0, number.unsigned_abs(), false);
     }
     position
 }

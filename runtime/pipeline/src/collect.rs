@@ -71,14 +71,21 @@ async fn collect(
                 reserved.settle(estimate);
                 Arrival::Batch(Box::new(batch), reserved, reader.backlog())
             }
-            Ok(None) => Arrival::CaughtUp,
-            Err(error) => Arrival::Failed(error),
+            // A lane that waits holds nothing.
+            Ok(None) => {
+                drop(reserved);
+                Arrival::CaughtUp
+            }
+            Err(error) => {
+                drop(reserved);
+                Arrival::Failed(error)
+            }
         };
-        let pause = !matches!(arrival, Arrival::Batch(..));
+        let pauses = !matches!(arrival, Arrival::Batch(..));
         if arrivals.send(arrival).await.is_err() {
             return;
         }
-        if pause {
+        if pauses {
             estimate = FIRST_ESTIMATE;
             again.notified().await;
         }

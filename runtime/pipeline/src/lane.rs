@@ -1,5 +1,6 @@
 //! One lane: the work of one source table, from its source to its committed tables.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +13,14 @@ use crate::context::LaneContext;
 use crate::error::{Directive, LaneError, directive, explain};
 use crate::status::LaneState;
 use crate::tables::{self, Tables};
-use crate::{catch_up, index_build, write};
+use crate::write::Kind;
+use crate::{catch_up, index_build, late, replay, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
+
+/// How often a lane looks whether a replay of its dead letters is asked for, at most.
+const LOOK_FOR_REPLAYS_US: i64 = 3_000_000;
 
 /// How a session ended without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +104,18 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
     let collector = Collector::start(reader, context.budget.clone(), context.id);
     let pending = Pending::default();
     let arrivals = context.services.source.arrivals(context.table());
-    Session { context, tables, collector, arrivals, pending, pending_since: 0, last_late: None, failures }.work().await
+    let session = Session {
+        context,
+        tables,
+        collector,
+        arrivals,
+        pending,
+        pending_since: 0,
+        last_late: None,
+        looked_for_replays: None,
+        failures,
+    };
+    session.work().await
 }
 
 /// One stretch of work on opened tables.
@@ -111,6 +127,7 @@ struct Session<'a> {
     pending: Pending,
     pending_since: i64,
     last_late: Option<Arc<Origin>>,
+    looked_for_replays: Option<i64>,
     failures: &'a mut Failures,
 }
 
@@ -193,6 +210,7 @@ impl Session<'_> {
             self.collector.ask_again();
             return Ok(None);
         }
+        self.replay().await?;
         if self.context.once {
             return Ok(Some(End::CaughtUp));
         }
@@ -206,6 +224,53 @@ impl Session<'_> {
         }
         self.collector.ask_again();
         Ok(None)
+    }
+
+    /// Replays dead letters, if that is asked for.
+    async fn replay(&mut self) -> Result<(), LaneError> {
+        let now = self.context.services.clock.now_us();
+        let looked = self.looked_for_replays.is_some_and(|looked| now - looked < LOOK_FOR_REPLAYS_US);
+        if looked || self.tables.rejects.is_none() {
+            return Ok(());
+        }
+        self.looked_for_replays = Some(now);
+        let request = match replay::requested(&mut self.tables).await {
+            Ok(request) => request,
+            Err(error) => {
+                warn!(table = %self.context.table(), reason = explain(&error), "cannot look for replays; tried again");
+                return Ok(());
+            }
+        };
+        let Some(request) = request else { return Ok(()) };
+        self.context.set_state(LaneState::Running);
+        let context = self.context;
+        let committed = |done: &write::Done| report(context, done, 0);
+        let outcome = replay::carry_out(context, &mut self.tables, &request, committed).await?;
+        replay::warn_of(context, &outcome);
+        self.failures.count = 0;
+        context.board.update(context.id, |status| status.replayed += outcome.replayed);
+        report_silver(context, &self.tables);
+        Ok(())
+    }
+
+    /// Takes out of a late file what is stored already: then not the file is late, only its arrival has changed.
+    async fn drop_stored(&self, batches: &mut [sluice_change::ChangeBatch]) -> Result<(), LaneError> {
+        let Some(origin) = batches.first().map(|batch| Arc::clone(&batch.origin)) else { return Ok(()) };
+        let stored = late::stored_rows(&self.tables.bronze.table, &origin.order).await?;
+        let known = match &self.tables.rejects {
+            Some(letters) if batches.iter().any(|batch| !batch.rejects.is_empty()) => {
+                late::stored_letters(letters, &origin.order).await?
+            }
+            _ => HashSet::new(),
+        };
+        let dropped = late::drop_stored(batches, stored, &known)?;
+        if dropped > 0 {
+            warn!(
+                table = %self.context.table(), file = origin.name, dropped,
+                "this file looks late, but Bronze holds it up to that record already: its change time was touched                  (chmod, chown or a copy); nothing is taken in twice"
+            );
+        }
+        Ok(())
     }
 
     /// What was read before the failure is good: commit it, then try the source again from where it stood.
@@ -234,28 +299,37 @@ impl Session<'_> {
         let pending = std::mem::take(&mut self.pending);
         let Some(position) = pending.position().cloned() else { return Ok(()) };
         let late = pending.is_late();
-        let (batches, reserved) = pending.into_parts();
+        let (mut batches, reserved) = pending.into_parts();
         let origin = batches.last().map(|batch| Arc::clone(&batch.origin));
-        let late_files = u64::from(late && self.last_late != origin);
+        let begins = late && self.last_late != origin;
+        if begins {
+            self.drop_stored(&mut batches).await?;
+        }
+        let late_files = u64::from(begins);
         self.last_late = if late { origin } else { None };
-        let done = write::write(self.context, &mut self.tables, batches, position, late).await?;
+        let kind = if late { Kind::Late } else { Kind::InOrder };
+        let done = write::write(self.context, &mut self.tables, batches, position, kind).await?;
         drop(reserved);
         self.failures.count = 0;
-        self.context.board.update(self.context.id, |status| {
-            status.committed.add(&done.counts);
-            status.commits += 1;
-            status.deletes_without_row += done.deletes_without_row;
-            status.updates_without_row += done.updates_without_row;
-            status.unsent_without_row += done.unsent_without_row;
-            status.late_files += late_files;
-            if let Some(times) = done.source_times {
-                let newest = status.newest_source_time_us.unwrap_or(i64::MIN);
-                status.newest_source_time_us = Some(newest.max(times.newest_us));
-            }
-        });
+        report(self.context, &done, late_files);
         report_silver(self.context, &self.tables);
         Ok(())
     }
+}
+
+fn report(context: &LaneContext, done: &write::Done, late_files: u64) {
+    context.board.update(context.id, |status| {
+        status.committed.add(&done.counts);
+        status.commits += 1;
+        status.deletes_without_row += done.deletes_without_row;
+        status.updates_without_row += done.updates_without_row;
+        status.unsent_without_row += done.unsent_without_row;
+        status.late_files += late_files;
+        if let Some(times) = done.source_times {
+            let newest = status.newest_source_time_us.unwrap_or(i64::MIN);
+            status.newest_source_time_us = Some(newest.max(times.newest_us));
+        }
+    });
 }
 
 fn report_silver(context: &LaneContext, tables: &Tables) {

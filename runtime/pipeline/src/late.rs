@@ -1,9 +1,13 @@
 //! Changes that arrive after newer ones: the newer ones, which Bronze holds, keep the last word.
 
+use std::collections::HashSet;
+
 use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
 use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::filter::filter_record_batch;
-use sluice_change::Op;
+use arrow_schema::ArrowError;
+use arrow_select::filter::{filter, filter_record_batch};
+use sluice_change::{ChangeBatch, Op};
 use sluice_lake::{LakeTable, ScanFilter};
 
 use crate::bronze;
@@ -15,41 +19,157 @@ use crate::tables::Silver;
 /// Rows read at a time.
 const SCAN_ROWS: usize = 65_536;
 
-/// Takes out of `fold` every key of which Bronze holds a change from a file that sorts after `order`.
-pub async fn supersede(log: &LakeTable, silver: &Silver, order: &str, fold: &mut Fold) -> Result<(), LaneError> {
+/// The place of each of the last `rows` rows of `batches`: the order of its file and its number there.
+pub fn places(batches: &[ChangeBatch], rows: usize) -> Vec<(&str, i64)> {
+    let total: usize = batches.iter().map(ChangeBatch::len).sum();
+    let all = batches
+        .iter()
+        .flat_map(|batch| batch.row_numbers.values().iter().map(|number| (batch.origin.order.as_str(), *number)));
+    all.skip(total - rows.min(total)).collect()
+}
+
+/// Takes out of `fold` every key of which Bronze holds a later change than the last one of it here. `places` are those of
+/// the rows that were folded.
+pub async fn supersede(
+    log: &LakeTable,
+    silver: &Silver,
+    places: &[(&str, i64)],
+    fold: &mut Fold,
+) -> Result<(), LaneError> {
+    let Some(oldest) = places.iter().min() else { return Ok(()) };
     let stored: Vec<String> = log.columns().into_iter().map(|column| column.name).collect();
     let before: Vec<String> = silver.key.iter().map(|key| format!("{}{key}", bronze::BEFORE_PREFIX)).collect();
     let before: Vec<String> = before.into_iter().filter(|name| stored.contains(name)).collect();
-    let own = [bronze::OP, bronze::SOURCE_ORDER].into_iter();
+    let own = [bronze::OP, bronze::SOURCE_ORDER, bronze::SOURCE_ROW].into_iter();
     let names: Vec<&str> =
         own.chain(silver.key.iter().map(String::as_str)).chain(before.iter().map(String::as_str)).collect();
-    let mut scan = log.scan(&names, ScanFilter::All, SCAN_ROWS).await?;
+    let filter = ScanFilter::Text { column: bronze::SOURCE_ORDER.to_owned(), from: oldest.0.to_owned(), to: None };
+    let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
     while let Some(found) = scan.next().await? {
-        supersede_by(silver, order, &live_rows(&found)?, fold)?;
+        supersede_by(silver, oldest, places, &live_rows(&found)?, fold)?;
     }
     Ok(())
 }
 
-fn supersede_by(silver: &Silver, order: &str, log: &RecordBatch, fold: &mut Fold) -> Result<(), LaneError> {
-    let column = |name: &str| Ok::<_, LaneError>(log.column(log.schema().index_of(name)?).as_string::<i32>().clone());
-    let (orders, ops) = (column(bronze::SOURCE_ORDER)?, column(bronze::OP)?);
-    let newer = |row: usize| orders.value(row) > order;
+fn supersede_by(
+    silver: &Silver,
+    oldest: &(&str, i64),
+    places: &[(&str, i64)],
+    log: &RecordBatch,
+    fold: &mut Fold,
+) -> Result<(), LaneError> {
+    let all = Log::of(log)?;
     let truncate = Op::Truncate.code();
-    if (0..log.num_rows()).any(|row| newer(row) && ops.value(row) == truncate) {
-        fold.supersede_all();
-        return Ok(());
+    let is_truncate = |row: &usize| all.ops.value(*row) == truncate;
+    let truncated = (0..log.num_rows()).filter(is_truncate).map(|row| all.place(row)).max();
+    if let Some(truncated) = truncated.filter(|truncated| truncated > oldest) {
+        fold.supersede_before_truncate(|row| places[row] < truncated);
     }
+    let newer = |row: usize| all.place(row) > *oldest && !is_truncate(&row);
     let newer = BooleanArray::from_iter((0..log.num_rows()).map(|row| Some(newer(row))));
     if newer.true_count() == 0 {
         return Ok(());
     }
     let log = filter_record_batch(log, &newer)?;
+    let newer = Log::of(&log)?;
     let keys = silver.key_columns(&log)?;
-    fold.supersede(&silver.extractor.extract(&keys)?);
+    fold.supersede(&silver.extractor.extract(&keys)?, |index, row| newer.place(index) > places[row]);
     if let Some(before) = bronze::before_columns(&log)?
         && let Some(changed) = changed_keys(&silver.extractor, &keys, &silver.key_columns(&before)?)?
     {
-        fold.supersede(&changed.keys);
+        fold.supersede(&changed.keys, |index, row| newer.place(changed.rows[index]) > places[row]);
     }
     Ok(())
+}
+
+/// Where rows of Bronze came from, and what they do.
+struct Log<'a> {
+    ops: &'a arrow_array::StringArray,
+    orders: &'a arrow_array::StringArray,
+    numbers: &'a arrow_array::Int64Array,
+}
+
+impl<'a> Log<'a> {
+    fn of(rows: &'a RecordBatch) -> Result<Self, ArrowError> {
+        let column = |name: &str| Ok::<_, ArrowError>(rows.column(rows.schema_ref().index_of(name)?));
+        Ok(Self {
+            ops: column(bronze::OP)?.as_string(),
+            orders: column(bronze::SOURCE_ORDER)?.as_string(),
+            numbers: column(bronze::SOURCE_ROW)?.as_primitive(),
+        })
+    }
+
+    fn place(&self, row: usize) -> (&'a str, i64) {
+        (self.orders.value(row), self.numbers.value(row))
+    }
+}
+
+/// The number of the last record of a file that Bronze holds, 0 if none: a file whose arrival was changed by `chmod` or by
+/// copying it again looks late although all of it has been stored.
+pub async fn stored_rows(log: &LakeTable, order: &str) -> Result<i64, LaneError> {
+    let mut highest = 0;
+    let mut found = Records::of(log, order, [bronze::SOURCE_ORDER, bronze::SOURCE_ROW]).await?;
+    while let Some(numbers) = found.next().await? {
+        highest = numbers.into_iter().fold(highest, i64::max);
+    }
+    Ok(highest)
+}
+
+/// The records of a file that are among the dead letters.
+pub async fn stored_letters(letters: &LakeTable, order: &str) -> Result<HashSet<u64>, LaneError> {
+    let mut all = HashSet::new();
+    let mut found = Records::of(letters, order, ["source_order", "source_row"]).await?;
+    while let Some(numbers) = found.next().await? {
+        all.extend(numbers.into_iter().map(i64::unsigned_abs));
+    }
+    Ok(all)
+}
+
+/// The numbers of the records of one file that a table holds, a stretch at a time.
+struct Records<'a> {
+    scan: sluice_lake::Scan,
+    order: &'a str,
+}
+
+impl<'a> Records<'a> {
+    async fn of(table: &LakeTable, order: &'a str, [orders, numbers]: [&str; 2]) -> Result<Self, LaneError> {
+        let (from, to) = (order.to_owned(), Some(order.to_owned()));
+        let filter = ScanFilter::Text { column: orders.to_owned(), from, to };
+        Ok(Self { scan: table.scan(&[orders, numbers], filter, SCAN_ROWS).await?, order })
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<i64>>, LaneError> {
+        let Some(found) = self.scan.next().await? else { return Ok(None) };
+        let rows = live_rows(&found)?;
+        let (orders, numbers) = (rows.column(0).as_string::<i32>(), rows.column(1).as_primitive::<Int64Type>());
+        let of_file = orders.iter().zip(numbers.values()).filter(|(order, _)| *order == Some(self.order));
+        Ok(Some(of_file.map(|(_, number)| *number).collect()))
+    }
+}
+
+/// Takes out of batches the records up to number `stored`, and the dead letters that are `known`. Returns how many rows
+/// went.
+pub fn drop_stored(batches: &mut [ChangeBatch], stored: i64, known: &HashSet<u64>) -> Result<usize, ArrowError> {
+    let mut dropped = 0;
+    for batch in batches {
+        let is_new = |number: u64| number > stored.unsigned_abs() && !known.contains(&number);
+        batch.rejects.retain(|reject| is_new(reject.row_number));
+        let keep: Vec<bool> = batch.row_numbers.values().iter().map(|number| *number > stored).collect();
+        if keep.iter().all(|keep| *keep) {
+            continue;
+        }
+        dropped += keep.iter().filter(|keep| !**keep).count();
+        let mut kept = keep.iter();
+        batch.ops.retain(|_| kept.next() == Some(&true));
+        let mask = BooleanArray::from(keep);
+        batch.rows = filter_record_batch(&batch.rows, &mask)?;
+        batch.row_numbers = filter(&batch.row_numbers, &mask)?.as_primitive().clone();
+        if let Some(times) = &batch.commit_times {
+            batch.commit_times = Some(filter(times, &mask)?.as_primitive().clone());
+        }
+        if let Some(before) = &batch.before {
+            batch.before = Some(filter_record_batch(before, &mask)?);
+        }
+    }
+    Ok(dropped)
 }

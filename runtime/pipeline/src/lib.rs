@@ -14,6 +14,7 @@ mod late;
 mod merge;
 mod rejects;
 mod rename;
+mod replay;
 mod settings;
 mod status;
 mod supervisor;
@@ -22,6 +23,7 @@ mod write;
 
 pub use context::Services;
 pub use error::{Directive, LaneError, directive, explain};
+pub use replay::{ReplayOutcome, ReplayRequest};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;

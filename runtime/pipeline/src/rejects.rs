@@ -7,7 +7,7 @@ use arrow_schema::{ArrowError, Schema};
 use sluice_change::{Checkpoint, ColumnType, Reject};
 use sluice_lake::{LakeColumn, LakeTable};
 
-const COLUMNS: [(&str, ColumnType, bool, &str); 7] = [
+const COLUMNS: [(&str, ColumnType, bool, &str); 8] = [
     ("source_file", ColumnType::String, true, "File or partition that the record came from"),
     ("source_row", ColumnType::Long, true, "Record number within the file, from 1"),
     ("source_order", ColumnType::String, true, "Sorts the files in the order in which their changes happened"),
@@ -15,6 +15,7 @@ const COLUMNS: [(&str, ColumnType, bool, &str); 7] = [
     ("reason", ColumnType::String, true, "Why the record could not be taken in"),
     ("raw", ColumnType::Binary, true, "The record as it came"),
     ("rejected_at", ColumnType::TimestampTz, true, "When it was set aside"),
+    ("layout", ColumnType::String, false, "What its file says of the layout of its records, for a replay"),
 ];
 
 /// The columns of a dead-letter table.
@@ -59,6 +60,7 @@ pub fn rows(rejects: &[&Reject], rejected_us: i64, table: &LakeTable) -> Result<
         text(|reject| &reject.reason),
         Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|reject| &reject.raw))),
         Arc::new(TimestampMicrosecondArray::from_value(rejected_us, rejects.len()).with_timezone("+00:00")),
+        Arc::new(StringArray::from_iter(rejects.iter().map(|reject| reject.layout.as_deref()))),
     ];
     let schema = table.arrow_schema();
     // The table's own order of columns, which a person may have changed.

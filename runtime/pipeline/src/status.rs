@@ -67,6 +67,8 @@ pub struct LaneStatus {
     pub unsent_without_row: u64,
     /// Files taken in out of their order, since the start of the process.
     pub late_files: u64,
+    /// Dead letters that were replayed since the start of the process.
+    pub replayed: u64,
 }
 
 impl LaneStatus {
@@ -85,6 +87,7 @@ impl LaneStatus {
             updates_without_row: 0,
             unsent_without_row: 0,
             late_files: 0,
+            replayed: 0,
         }
     }
 }

@@ -33,13 +33,24 @@ pub struct Done {
     pub unsent_without_row: u64,
 }
 
-/// Stores `batches`, which end at `position`. `late`: they happened before changes that are already stored.
+/// How changes stand to what is stored.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind<'a> {
+    /// They happened after everything that is stored.
+    InOrder,
+    /// They happened before changes that are stored.
+    Late,
+    /// They were dead letters, in this piece of work; the position stays.
+    Replayed(&'a str),
+}
+
+/// Stores `batches`, which end at `position`.
 pub async fn write(
     context: &LaneContext,
     tables: &mut Tables,
     mut batches: Vec<ChangeBatch>,
     position: Position,
-    late: bool,
+    kind: Kind<'_>,
 ) -> Result<Done, LaneError> {
     let changes = tables.follow(context, &batches)?;
     if let Some(silver) = &mut tables.silver {
@@ -63,14 +74,15 @@ pub async fn write(
         })
         .await?;
     let batches = Arc::new(batches);
-    let next = next_checkpoint(context, tables, &position, &done)?;
+    let next = next_checkpoint(context, tables, &position, &done, kind)?;
 
     let mut fold = match &tables.silver {
         Some(silver) => Some(fold(context, silver, parts).await?),
         None => None,
     };
-    if let (true, Some(fold), Some(silver), Some(batch)) = (late, &mut fold, &tables.silver, batches.first()) {
-        late::supersede(&tables.bronze.table, silver, &batch.origin.order, fold).await?;
+    if let (Kind::Late | Kind::Replayed(_), Some(fold), Some(silver)) = (kind, &mut fold, &tables.silver) {
+        let places = late::places(&batches, fold.rows());
+        late::supersede(&tables.bronze.table, silver, &places, fold).await?;
     }
     let (log, planned) = encode(context, tables, &changes, &batches, fold).await?;
     let merged = match (&tables.silver, planned) {
@@ -162,18 +174,26 @@ fn next_checkpoint(
     tables: &Tables,
     position: &Position,
     done: &Done,
+    kind: Kind<'_>,
 ) -> Result<Checkpoint, LaneError> {
     let stored = &tables.bronze.stored;
+    let (commit_id, source_times) = match kind {
+        Kind::Replayed(name) => {
+            let id = Uuid::new_v5(&tables.bronze.table.uuid(), name.as_bytes());
+            (id.to_string(), stored.source_times.or(done.source_times))
+        }
+        Kind::InOrder | Kind::Late => (work_id(&tables.bronze.table, &stored.position, position)?, done.source_times),
+    };
     Ok(Checkpoint {
         position: position.clone(),
         next_sequence: stored.next_sequence + done.counts.changes(),
-        commit_id: work_id(&tables.bronze.table, &stored.position, position)?,
+        commit_id,
         writer: context.writer.clone(),
         epoch: epoch(context, stored),
         transform: context.transform.digest().map(str::to_owned),
         bronze_snapshot: None,
         counts: done.counts,
-        source_times: done.source_times,
+        source_times,
     })
 }
 

@@ -4,11 +4,13 @@
 //! them and hands them over.
 
 mod arrivals;
+pub mod discover;
 mod dms;
 mod error;
 mod source;
 
 pub use arrivals::Arrivals;
-pub use dms::{DmsSettings, DmsSource, DmsTableSettings};
+pub use dms::{DmsSettings, DmsSource, DmsTableSettings, Survey};
 pub use error::SourceError;
+pub use sluice_decode::SetAside;
 pub use source::{Backlog, FileFate, Source, SourceFile, TableReader};

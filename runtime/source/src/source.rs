@@ -2,6 +2,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use sluice_change::{ChangeBatch, Column, Position, TableName, TableSchema};
+use sluice_decode::SetAside;
 
 use crate::{Arrivals, SourceError};
 
@@ -28,6 +29,18 @@ pub trait Source: Debug + Send + Sync {
     /// of each once `at` is consumed. A source whose partitions are logs has none.
     async fn files(&self, _table: &TableName, _at: &Position) -> Result<Vec<SourceFile>, SourceError> {
         Ok(Vec::new())
+    }
+
+    /// Reads records again that were set aside, with the settings as they are now: for each, in their order, a batch of
+    /// one row without a position, or in words why it cannot be taken in yet.
+    async fn read_again(
+        &self,
+        _table: &TableName,
+        _schema: &TableSchema,
+        records: Vec<SetAside>,
+    ) -> Result<Vec<Result<ChangeBatch, String>>, SourceError> {
+        let unable = || Err("this source cannot read single records again".to_owned());
+        Ok(records.iter().map(|_| unable()).collect())
     }
 
     /// Word of new data of a table, where this source gets any.

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use sluice_change::Column;
+use sluice_change::{Column, Position};
 use sluice_lake::{Lake, LakeTable};
 use sluice_pipeline::{LaneSettings, explain};
 use sluice_platform::{LocalStorage, Storage};
@@ -27,13 +27,22 @@ pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option
     Some(format!("the warehouse cannot be written to (`lake.warehouse`): {}", explain(&error)))
 }
 
-/// What the lake holds of a table: notes go to `check`, the source's own columns come back.
-pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableCheck) -> Vec<Column> {
-    let mut stored = Vec::new();
+/// What the lake holds of a table: notes go to `check`, Silver's columns and Bronze's position come back.
+pub(super) async fn examine(
+    lake: &Lake,
+    lane: &LaneSettings,
+    check: &mut TableCheck,
+) -> (Vec<Column>, Option<Position>) {
+    let (mut stored, mut position) = (Vec::new(), None);
     for (layer, ident) in [("Bronze", &lane.bronze), ("Silver", &lane.silver), ("dead letters", &lane.rejects)] {
         match lake.open_metadata(ident).await {
-            Ok(None) => {}
+            Ok(None) if layer == "Silver" && lane.declared.key.is_empty() => {}
+            Ok(None) if layer == "dead letters" => {}
+            Ok(None) => check.to_make.push(ident.to_string()),
             Ok(Some(table)) => {
+                if layer == "Bronze" {
+                    position = table.checkpoint().ok().flatten().map(|stored| stored.position);
+                }
                 if layer == "Silver" {
                     stored =
                         table.columns().iter().map(|c| Column::new(name_now(lane, &c.name), c.column_type)).collect();
@@ -44,7 +53,7 @@ pub(super) async fn examine(lake: &Lake, lane: &LaneSettings, check: &mut TableC
             Err(error) => check.fail(explain(&error)),
         }
     }
-    stored
+    (stored, position)
 }
 
 /// A merged table knows its key; the configuration may be silent about it and may not differ.

@@ -2,10 +2,12 @@
 
 mod lake;
 mod report;
+mod sample;
 mod source;
 
 use std::collections::BTreeSet;
 
+use futures::{StreamExt, stream};
 use sluice_lake::Lake;
 use sluice_pipeline::{LaneSettings, explain};
 use sluice_source::Source;
@@ -16,6 +18,9 @@ use crate::exit::Exit;
 use crate::services::{Machine, StartError};
 use crate::terminal::Terminal;
 use report::{CheckReport, TableCheck};
+
+/// Tables looked at at the same time.
+const AT_ONCE: usize = 8;
 
 /// Checks and reports.
 pub(crate) async fn command(arguments: &ReportArguments, terminal: &Terminal) -> Result<Exit, StartError> {
@@ -76,11 +81,20 @@ async fn examine(config: &Config) -> Result<CheckReport, StartError> {
         report.not_taken = found.iter().filter(|table| !taken.contains(table)).map(ToString::to_string).collect();
         report.tables_in_source = found.len();
     }
-    let source = machine.source(config, &lanes);
-    for lane in &lanes {
-        let here = found.as_ref().map(|found| found.contains(&lane.table));
-        report.tables.push(examine_table(config, lane, here, &source, lake.as_ref()).await);
+    if let Some(lake) = &lake
+        && let Err(error) = lake.list().await
+    {
+        report.errors.push(format!("the catalog cannot be read (`lake.catalog`): {}", explain(&error)));
     }
+    let source = machine.sampling_source(config, &lanes);
+    report.tables = stream::iter(&lanes)
+        .map(|lane| {
+            let here = found.as_ref().map(|found| found.contains(&lane.table));
+            examine_table(config, lane, here, &source, lake.as_ref())
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
     Ok(report)
 }
 
@@ -92,12 +106,14 @@ async fn examine_table(
     lake: Option<&Lake>,
 ) -> TableCheck {
     let mut check = TableCheck::new(lane);
-    let stored = match lake {
+    let (stored, position) = match lake {
         Some(lake) => lake::examine(lake, lane, &mut check).await,
-        None => Vec::new(),
+        None => (Vec::new(), None),
     };
     if in_source.is_some() {
-        source::examine(lane, in_source == Some(true), source, &stored, &mut check).await;
+        let columns = source::examine(lane, in_source == Some(true), source, &stored, &mut check).await;
+        let sees_key_changes = config.files_of(Some(&lane.table)).before_image_prefix.is_some();
+        sample::examine(lane, source, columns, position, sees_key_changes, &mut check).await;
     }
     check.settle_key(lane, config.files_of(Some(&lane.table)).before_image_prefix.is_some());
     check

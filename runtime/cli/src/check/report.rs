@@ -6,6 +6,7 @@ use sluice_pipeline::LaneSettings;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::grid::Grid;
+use crate::words;
 
 /// What a check found.
 #[derive(Debug, Serialize)]
@@ -44,6 +45,16 @@ pub(super) struct TableCheck {
     pub key_changes_unseen: bool,
     /// The lake's tables that are there already.
     pub lake: Vec<LakeTableCheck>,
+    /// The lake's tables that a run would make.
+    pub to_make: Vec<String>,
+    /// Files that a run would take in now; absent where the source cannot tell.
+    pub pending_files: Option<u64>,
+    /// Their bytes.
+    pub pending_bytes: Option<u64>,
+    /// Records that were looked at.
+    pub sampled_records: u64,
+    /// Those of them that would become dead letters.
+    pub sampled_rejects: u64,
 }
 
 /// A lake table that is there.
@@ -154,6 +165,7 @@ impl CheckReport {
         if let Some(advice) = self.key_change_advice() {
             lines(format_args!("{advice}"));
         }
+        lines(format_args!("{}", self.plan()));
         let failed = self.tables.iter().filter(|table| !table.errors.is_empty()).count();
         match self.exit() {
             Exit::Success => lines(format_args!("ready: {} tables can run", self.tables.len())),
@@ -162,8 +174,25 @@ impl CheckReport {
         }
     }
 
+    /// What a run would do, in one line.
+    fn plan(&self) -> String {
+        let new = self.tables.iter().filter(|table| table.lake.is_empty()).count();
+        let files: u64 = self.tables.iter().filter_map(|table| table.pending_files).sum();
+        let bytes: u64 = self.tables.iter().filter_map(|table| table.pending_bytes).sum();
+        let made: usize = self.tables.iter().map(|table| table.to_make.len()).sum();
+        format!(
+            "a run takes in {} ({}): {} for the first time, {} from where they stand; it makes {} in the lake",
+            words::things(usize::try_from(files).unwrap_or(usize::MAX), "file"),
+            words::bytes(bytes),
+            words::things(new, "table"),
+            words::count((self.tables.len() - new) as u64),
+            words::things(made, "table"),
+        )
+    }
+
     fn grid(&self) -> Grid {
-        let mut grid = Grid::new(&["table", "state", ">columns", "key", "Bronze", "Silver", "consumed up to"]);
+        let mut grid =
+            Grid::new(&["table", "state", ">columns", "key", "Bronze", "Silver", ">to take in", "consumed up to"]);
         for table in &self.tables {
             let state = match (table.errors.is_empty(), table.warnings.is_empty()) {
                 (false, _) => "error",
@@ -179,6 +208,12 @@ impl CheckReport {
                 if table.key.is_empty() { dash() } else { table.key.join(", ") },
                 table.bronze.clone(),
                 table.silver.clone().unwrap_or_else(dash),
+                match (table.pending_files, table.pending_bytes) {
+                    (Some(files), Some(bytes)) => {
+                        format!("{} ({})", words::things(files as usize, "file"), words::bytes(bytes))
+                    }
+                    _ => dash(),
+                },
                 position.unwrap_or_else(dash),
             ]);
         }

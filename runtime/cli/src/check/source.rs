@@ -1,4 +1,4 @@
-use sluice_change::Column;
+use sluice_change::{Column, TableSchema};
 use sluice_pipeline::{LaneSettings, explain};
 use sluice_source::Source;
 
@@ -11,7 +11,7 @@ pub(super) async fn examine(
     source: &dyn Source,
     stored: &[Column],
     check: &mut TableCheck,
-) {
+) -> Vec<Column> {
     if !in_source {
         check.warn("has no folder in the source yet; it is taken in once files arrive");
     }
@@ -19,7 +19,7 @@ pub(super) async fn examine(
         Ok(described) => described.unwrap_or_default(),
         Err(error) => {
             check.fail(explain(&error));
-            return;
+            return Vec::new();
         }
     };
     let declared = &lane.declared.columns;
@@ -31,8 +31,9 @@ pub(super) async fn examine(
                  declare `columns`, or set `infer_types = true`",
             );
         }
-        return;
+        return Vec::new();
     };
+    let known = columns.to_vec();
     check.columns = columns.iter().map(|column| format!("{} {}", column.name, column.column_type)).collect();
     let missing: Vec<&str> = lane
         .declared
@@ -54,6 +55,28 @@ pub(super) async fn examine(
         let unknown: Vec<&str> = unknown.map(|column| column.name.as_str()).collect();
         if !unknown.is_empty() {
             check.warn(format!("the newest data does not show the declared column `{}`", unknown.join("`, `")));
+        }
+        compare_types(&described, stored, check);
+    }
+    known
+}
+
+/// What the data states against what the lake holds.
+fn compare_types(described: &[Column], stored: &[Column], check: &mut TableCheck) {
+    let schema = TableSchema { columns: stored.to_vec(), key: Vec::new() };
+    if stored.is_empty() {
+        return;
+    }
+    match schema.change_for(described) {
+        Err(conflict) => check.fail(format!("{conflict}")),
+        Ok(change) => {
+            let added: Vec<&str> = change.added.iter().map(|column| column.name.as_str()).collect();
+            if !added.is_empty() {
+                check.warn(format!("new columns will be added to its tables: {}", added.join(", ")));
+            }
+            for wider in &change.widened {
+                check.warn(format!("its column `{}` will be widened to {}", wider.name, wider.column_type));
+            }
         }
     }
 }

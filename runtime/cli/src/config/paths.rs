@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use sluice_platform::LocalStorage;
 
 /// The `file://` or `s3://` location that a person's path or URI stands for; a relative path is relative to `base`.
-pub(super) fn location(base: &Path, text: &str) -> Result<String, String> {
+pub(crate) fn location(base: &Path, text: &str) -> Result<String, String> {
     if let Some(path) = text.strip_prefix("file://") {
         if path.starts_with('/') {
             return Ok(format!("file://{}", trimmed(path)));

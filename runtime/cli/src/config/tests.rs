@@ -67,19 +67,19 @@ fn a_rest_catalog_may_be_signed_for() {
     let CatalogChoice::Rest { sigv4: Some(sigv4), .. } = &config.catalog else { panic!("{:?}", config.catalog) };
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "glue"));
     let found = catalog_faults("uri = 'http://x'\ntoken = 't'\nsigv4 = { service = 'glue' }\n");
-    assert!(found[0].starts_with("6:9: `lake.catalog.sigv4` signs with Amazon's credentials"), "{found:?}");
-    assert!(found[1].starts_with("6:9: `lake.catalog.sigv4.region` is missing"), "{found:?}");
+    assert!(found[0].starts_with("7:9: `lake.catalog.sigv4` signs with Amazon's credentials"), "{found:?}");
+    assert!(found[1].starts_with("7:9: `lake.catalog.sigv4.region` is missing"), "{found:?}");
 }
 
 #[test]
 fn keys_of_the_other_kind_of_catalog_are_refused_with_advice() {
     let found = catalog_faults("type = 'sqlite'\nuri = 'http://x'\nscope = 's'\ntoken = 't'\n");
-    assert_eq!(found[0], "5:7: `lake.catalog.uri` is for `type = \"rest\"`: set that, or remove the key");
+    assert_eq!(found[0], "6:7: `lake.catalog.uri` is for `type = \"rest\"`: set that, or remove the key");
     assert_eq!(found.len(), 3);
     let found = catalog_faults("type = 'rest'\npath = 'x.db'\nscope = 's'\n");
-    assert!(found[0].starts_with("4:8: `lake.catalog.uri` is missing"), "{found:?}");
-    assert!(found[1].starts_with("5:8: `lake.catalog.path` is for `type = \"sqlite\"`"), "{found:?}");
-    assert!(found[2].starts_with("6:9: `lake.catalog.scope` has no use without `credential`"), "{found:?}");
+    assert!(found[0].starts_with("5:8: `lake.catalog.uri` is missing"), "{found:?}");
+    assert!(found[1].starts_with("6:8: `lake.catalog.path` is for `type = \"sqlite\"`"), "{found:?}");
+    assert!(found[2].starts_with("7:9: `lake.catalog.scope` has no use without `credential`"), "{found:?}");
     let found = catalog_faults("type = 'glue'\n");
     assert!(found[0].ends_with("there is no catalog of type `glue`: use \"sqlite\" or \"rest\""), "{found:?}");
 }
@@ -94,10 +94,10 @@ fn addresses_and_secrets_of_a_rest_catalog_are_checked() {
         ("https://lake/v1/", "ends with `/v1`"),
     ] {
         let found = catalog_faults(&format!("uri = '{uri}'\n"));
-        assert!(found.len() == 1 && found[0].starts_with("4:7: ") && found[0].contains(wanted), "{uri}: {found:?}");
+        assert!(found.len() == 1 && found[0].starts_with("5:7: ") && found[0].contains(wanted), "{uri}: {found:?}");
     }
     let found = catalog_faults("uri = 'http://x'\ntoken = 'a'\ncredential = ':'\nconnect_timeout = '0'\n");
-    assert!(found[0].starts_with("5:9: `lake.catalog` has both `token` and `credential`"), "{found:?}");
+    assert!(found[0].starts_with("6:9: `lake.catalog` has both `token` and `credential`"), "{found:?}");
     assert!(found[1].starts_with("6:14: `lake.catalog.credential` is empty"), "{found:?}");
     assert!(found[2].starts_with("7:19: `lake.catalog.connect_timeout` must be longer"), "{found:?}");
     let found = catalog_faults("uri = 'http://x'\nheaders = { 'a b' = 'x', Authorization = 'y' }\n");

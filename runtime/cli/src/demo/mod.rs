@@ -27,29 +27,43 @@ pub(crate) async fn command(folder: &Path, outputs: &Outputs) -> Result<Exit, St
     let config = Config::load(&folder.join("sluice.toml"))?;
     let say = |text: &str| outputs.terminal.say(text);
 
+    let again = sample::CHANGES.iter().any(|file| folder.join(file.path).exists());
     sample::unpack(folder, &sample::FULL_LOAD).map_err(failed)?;
-    say(&format!("1. The full load of {} goes in.\n", folder.join("dms").display()));
+    let dms = folder.join("dms");
+    say(&match again {
+        false => format!("1. The full load of {} goes in.\n", dms.display()),
+        true => format!(
+            "1. {} holds the whole sample from an earlier demo: what has not gone in goes in. (Another folder with --dir \
+             shows the full load and the changes one after the other.)\n",
+            dms.display()
+        ),
+    });
     let loaded = run::take_in(&config, true, outputs).await?;
     say(&run::render(&loaded));
     let before = Look::at(&config).await?;
 
     sample::unpack(folder, &sample::CHANGES).map_err(failed)?;
-    say("\n2. The changes go in: inserts, updates, deletes, changed keys, and two records that cannot be taken in.\n");
+    if !again {
+        say(
+            "\n2. The changes go in: inserts, updates, deletes, changed keys, and two records that cannot be taken in.\n",
+        );
+    }
     let changed = run::take_in(&config, true, outputs).await?;
-    say(&run::render(&changed));
+    if !again {
+        say(&run::render(&changed));
+    }
     let after = Look::at(&config).await?;
 
     say(&format!("\n3. What is in the lake now.\n\n{}", tables(&after)));
     say(&format!("\nDead letters:\n\n{}", after.dead_letters.render()));
-    let first = loaded.lanes.iter().any(|lane| lane.committed.changes() > 0);
-    if first {
+    if !again {
         say(&format!("\nSome rows of Silver of {SHOWN_TABLE}, after the full load:\n\n{}", before.rows.render()));
     }
     say(&format!(
         "\nThe same keys now (1004 has become 2004, 1010 was changed three times at one commit time, 1017 deleted):\n\n{}",
         after.rows.render()
     ));
-    if !first {
+    if again && loaded.lanes.iter().all(|lane| lane.committed.changes() == 0) {
         say("\nThe sample had gone in before; it did not go in twice.");
     }
     say(&format!("\n{}", how_to_query(&config, folder)));

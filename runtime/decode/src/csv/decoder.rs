@@ -13,7 +13,7 @@ use super::split::{Halt, Rows, Span, Splitter};
 use crate::input::{Fill, Input};
 use crate::reject::reject;
 use crate::step::{Decode, FileContext, Step};
-use crate::{DecodeError, Decoded};
+use crate::{DecodeError, Decoded, again};
 
 /// Most bytes of one record.
 const LONGEST_RECORD: usize = 64 << 20;
@@ -47,6 +47,8 @@ struct CsvDecoder {
     /// Whether all text is in the buffer.
     whole: bool,
     layout: Option<Arc<Layout>>,
+    /// The layout in words, for records that are set aside.
+    kept_layout: Option<Arc<str>>,
     rows: Rows,
     /// Records seen, skipped and rejected ones counted.
     records: u64,
@@ -103,6 +105,7 @@ impl CsvDecoder {
             begun: false,
             whole: false,
             layout: None,
+            kept_layout: None,
             rows: Rows::default(),
             records: 0,
             batch: None,
@@ -252,10 +255,14 @@ impl CsvDecoder {
         let first = plan.decide(self.rows.rest(), text, &self.shared.nulls);
         match first.map_err(|reason| DecodeError::Columns { file: self.name(), reason })? {
             First::Header(layout) => {
+                self.kept_layout = Some(again::header_layout(span.of(text)));
                 self.use_layout(layout);
                 self.at = next;
             }
-            First::Record(layout) => self.use_layout(layout),
+            First::Record(layout) => {
+                self.kept_layout = Some(again::place_layout(layout.op.is_some()));
+                self.use_layout(layout);
+            }
             First::Misfit(reason) => {
                 self.refuse(span.of(text), reason);
                 self.at = next;
@@ -305,6 +312,9 @@ impl CsvDecoder {
         self.last_stretches = batch.stretch_bytes();
         let mut decoded =
             batch.finish(self.records).map_err(|source| DecodeError::Batch { file: self.name(), source })?;
+        for reject in &mut decoded.rejects {
+            reject.layout.clone_from(&self.kept_layout);
+        }
         decoded.rejects.splice(0..0, early);
         Ok(Some(decoded))
     }

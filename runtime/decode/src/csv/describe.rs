@@ -55,8 +55,8 @@ pub fn describe_csv(
     Ok(Some(columns.into_iter().map(|(_, column)| column).collect()))
 }
 
-/// The text at the beginning of a file.
-fn beginning(sample: &[u8]) -> Result<Vec<u8>, DecodeError> {
+/// The text at the beginning of a CSV file, gzip or not, as far as the sample and a limit of 1 MiB reach.
+pub fn beginning(sample: &[u8]) -> Result<Vec<u8>, DecodeError> {
     if !Gunzip::recognises(sample) {
         return Ok(sample[..sample.len().min(SAMPLE_TEXT)].to_vec());
     }

@@ -15,5 +15,5 @@ mod split;
 mod unsent;
 
 pub use decoder::csv_decoder;
-pub use describe::describe_csv;
+pub use describe::{beginning, describe_csv};
 pub use settings::{CsvSettings, HeaderMode, OpColumn};

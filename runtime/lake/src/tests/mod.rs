@@ -7,6 +7,7 @@ mod history;
 mod http_server;
 mod manifests;
 mod over_rest;
+mod properties;
 mod rest_answers;
 mod rest_identity;
 mod schema_changes;

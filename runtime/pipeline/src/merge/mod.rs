@@ -197,19 +197,28 @@ impl Fold {
         }
     }
 
-    /// Leaves the current row of these keys alone: a later change of each is known to be in Silver already.
-    pub fn supersede(&mut self, keys: &Keys) {
+    /// Number of rows that were folded.
+    pub fn rows(&self) -> usize {
+        self.parts.iter().map(|part| part.ops.len()).sum()
+    }
+
+    /// Leaves the current row of those of these keys alone that have a later change in Silver already: `is_later` is
+    /// asked of each key's place in `keys` and of the row of its last change here.
+    pub fn supersede(&mut self, keys: &Keys, is_later: impl Fn(usize, usize) -> bool) {
         for index in 0..keys.len() {
-            if let Some(slot) = self.keys.find(keys, index) {
+            if let Some(slot) = self.keys.find(keys, index)
+                && is_later(index, self.last[slot].row())
+            {
                 self.superseded.push(slot as u32);
             }
         }
     }
 
-    /// Leaves everything alone: the whole table was emptied later.
-    pub fn supersede_all(&mut self) {
+    /// Leaves everything alone whose last change is in a row before the whole table was emptied.
+    pub fn supersede_before_truncate(&mut self, is_before: impl Fn(usize) -> bool) {
         self.truncated = false;
-        self.superseded = (0..self.last.len() as u32).collect();
+        let before = (0..self.last.len()).filter(|slot| is_before(self.last[*slot].row()));
+        self.superseded.extend(before.map(|slot| slot as u32));
     }
 
     /// Looks the keys up and decides what is written and what is deleted.

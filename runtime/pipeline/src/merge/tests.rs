@@ -243,7 +243,7 @@ fn superseded_keys_keep_their_row_and_the_others_are_merged() {
     let merge = |silver: &Silver, changes: &[Change], newer: &[i64]| {
         let mut fold = Fold::new(&extractor, &shape.key(), vec![shape.part(changes)]).unwrap();
         let newer: Vec<Option<i64>> = newer.iter().map(|key| Some(*key)).collect();
-        fold.supersede(&extractor.extract(&shape.key_columns(&newer)).unwrap());
+        fold.supersede(&extractor.extract(&shape.key_columns(&newer)).unwrap(), |_, _| true);
         fold.plan(&silver.index).unwrap()
     };
     let plan = merge(&silver, &[change(Op::Insert, 1, None, 10), change(Op::Insert, 2, None, 20)], &[]);

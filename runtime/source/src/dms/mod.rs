@@ -1,5 +1,6 @@
 //! Folders that an AWS DMS task writes: `schema/table/LOAD00000001.csv` and then `schema/table/20201117-153046033.csv`.
 
+mod again;
 mod describe;
 mod fetch;
 mod file_name;
@@ -8,16 +9,19 @@ mod open_file;
 mod queue;
 mod reader;
 mod settings;
+mod survey;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use sluice_change::{Column, Position, TableName, TableSchema};
+use sluice_change::{ChangeBatch, Column, Position, TableName, TableSchema};
+use sluice_decode::SetAside;
 use sluice_platform::{Clock, CpuPool, Storage, StorageErrorKind, SystemClock};
 use tokio::sync::Notify;
 
 pub use settings::{DmsSettings, DmsTableSettings};
+pub use survey::Survey;
 
 use crate::{Arrivals, Source, SourceError, TableReader};
 use describe::Description;
@@ -144,6 +148,16 @@ impl Source for DmsSource {
             settle: self.settings.settle,
         };
         Ok(Box::new(DmsReader::new(self.folder(table), reading, schema.clone(), from)))
+    }
+
+    async fn read_again(
+        &self,
+        table: &TableName,
+        schema: &TableSchema,
+        records: Vec<SetAside>,
+    ) -> Result<Vec<Result<ChangeBatch, String>>, SourceError> {
+        let (formats, schema) = (self.settings.for_table(table), schema.clone());
+        Ok(self.cpu.run(move || again::read(&formats, &schema, &records)).await)
     }
 
     fn arrivals(&self, table: &TableName) -> Arrivals {
