@@ -98,10 +98,10 @@ fn addresses_and_secrets_of_a_rest_catalog_are_checked() {
     }
     let found = catalog_faults("uri = 'http://x'\ntoken = 'a'\ncredential = ':'\nconnect_timeout = '0'\n");
     assert!(found[0].starts_with("6:9: `lake.catalog` has both `token` and `credential`"), "{found:?}");
-    assert!(found[1].starts_with("6:14: `lake.catalog.credential` is empty"), "{found:?}");
-    assert!(found[2].starts_with("7:19: `lake.catalog.connect_timeout` must be longer"), "{found:?}");
+    assert!(found[1].starts_with("7:14: `lake.catalog.credential` is empty"), "{found:?}");
+    assert!(found[2].starts_with("8:19: `lake.catalog.connect_timeout` must be longer"), "{found:?}");
     let found = catalog_faults("uri = 'http://x'\nheaders = { 'a b' = 'x', Authorization = 'y' }\n");
-    assert!(found.len() == 2 && found.iter().all(|fault| fault.starts_with("5:11: ")), "{found:?}");
+    assert!(found.len() == 2 && found.iter().all(|fault| fault.starts_with("6:11: ")), "{found:?}");
 }
 
 #[test]
