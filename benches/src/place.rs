@@ -1,4 +1,4 @@
-//! A source folder and a lake on local disk, and what runs on them.
+//! A source folder and a lake, on local disk or on S3, and what runs on them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sluice_lake::{FormatVersion, Lake, LakeSettings, SqliteCatalog};
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, LaneStatus, ProcessSettings, RetrySettings, Services, Supervisor,
 };
-use sluice_platform::{CpuPool, LocalStorage, SystemClock, SystemEntropy};
+use sluice_platform::{CpuPool, LocalStorage, Storage, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
 use tokio::sync::watch;
 
@@ -22,6 +22,9 @@ pub type Board = watch::Receiver<Arc<Vec<LaneStatus>>>;
 #[derive(Debug, Clone)]
 pub struct Place {
     folder: PathBuf,
+    storage: Arc<dyn Storage>,
+    /// Where the source and the lake are, for the storage.
+    root: String,
     /// The tables with their columns and keys.
     pub tables: Vec<(TableName, TableSchema)>,
 }
@@ -29,7 +32,18 @@ pub struct Place {
 impl Place {
     /// The place below `folder`.
     pub fn new(folder: &Path, tables: Vec<(TableName, TableSchema)>) -> Self {
-        Self { folder: folder.to_owned(), tables }
+        let root = LocalStorage::location(folder);
+        Self { folder: folder.to_owned(), storage: Arc::new(LocalStorage), root, tables }
+    }
+
+    /// The same tables at `root` of another storage; only the catalog stays in the folder.
+    pub fn on(&self, storage: Arc<dyn Storage>, root: &str) -> Self {
+        Self { storage, root: root.to_owned(), ..self.clone() }
+    }
+
+    /// Where one table's files are, for the storage.
+    pub fn table_location(&self, table: &TableName) -> String {
+        format!("{}/dms/{}/{}", self.root, table.schema(), table.table())
     }
 
     /// The folder of one table's files.
@@ -39,7 +53,7 @@ impl Place {
 
     /// The source.
     pub fn source(&self) -> Result<DmsSource, Failure> {
-        let mut settings = DmsSettings::new(LocalStorage::location(&self.folder.join("dms")));
+        let mut settings = DmsSettings::new(format!("{}/dms", self.root));
         settings.settle = Duration::ZERO;
         settings.csv.timestamp_column = Some("ts".into());
         for (name, schema) in &self.tables {
@@ -47,7 +61,7 @@ impl Place {
                 DmsTableSettings { csv: settings.csv.clone(), declared: schema.clone(), ..DmsTableSettings::default() };
             settings.tables.insert(name.clone(), table);
         }
-        Ok(DmsSource::new(Arc::new(LocalStorage), CpuPool::new(0)?, settings))
+        Ok(DmsSource::new(Arc::clone(&self.storage), CpuPool::new(0)?, settings))
     }
 
     /// All tables, ready to run.
@@ -69,12 +83,12 @@ impl Place {
         std::fs::create_dir_all(&lake_folder)?;
         let catalog = Arc::new(SqliteCatalog::open(&lake_folder.join("catalog.db"), "sluice")?);
         let lake = Lake::new(
-            Arc::new(LocalStorage),
+            Arc::clone(&self.storage),
             catalog,
             clock.clone(),
             entropy.clone(),
             cpu.clone(),
-            &LocalStorage::location(&lake_folder),
+            &format!("{}/lake", self.root),
             LakeSettings::default(),
         );
         Ok(Services { clock, entropy, cpu, source: Arc::new(self.source()?), lake })
