@@ -14,6 +14,6 @@ pub use batch::{ChangeBatch, Origin, Reject};
 pub use checkpoint::{ChangeCounts, Checkpoint, CheckpointError, SourceTimes};
 pub use conform::{ConformError, conform};
 pub use op::Op;
-pub use position::{FileProgress, FilesMark, Mark, Position, RECENT_FILES};
+pub use position::{FileMark, FileProgress, FileVersion, FilesMark, Generation, Mark, Position, RECENT_FILES};
 pub use schema::{Column, ColumnType, SchemaChange, SchemaConflict, TableSchema};
 pub use table_name::{InvalidTableName, TableName};

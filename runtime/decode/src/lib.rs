@@ -14,7 +14,10 @@ mod parse;
 mod reject;
 mod step;
 
-pub use csv::{CsvSettings, HeaderMode, OpColumn, csv_decoder, describe_csv};
+pub use csv::{
+    CsvSettings, HeaderMode, MixedChunk, MixedPlace, MixedRows, MixedSettings, MixedSplitter, MixedStep, OpColumn,
+    RowDelimiter, csv_decoder, describe_csv,
+};
 pub use error::DecodeError;
 pub use parquet::{Described, ParquetDescription, ParquetSettings, describe_parquet, parquet_decoder};
 pub use step::{Decode, Decoded, FileContext, Step};

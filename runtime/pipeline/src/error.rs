@@ -106,6 +106,7 @@ pub fn directive(error: &LaneError, attempt: u32, retry: &RetrySettings, fractio
         LaneError::Fenced(_) => Directive::StepBack,
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::Settings(_) => Directive::Quarantine,
+        LaneError::Source(error) if error.is_permanent() => Directive::Quarantine,
         _ if attempt >= retry.max_attempts => Directive::Quarantine,
         _ => Directive::Retry(backoff(attempt, retry, fraction)),
     }

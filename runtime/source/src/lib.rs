@@ -9,6 +9,6 @@ mod error;
 mod source;
 
 pub use arrivals::Arrivals;
-pub use dms::{DmsSettings, DmsSource, DmsTableSettings};
+pub use dms::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, OnReload, OnRewritten, OnVanished};
 pub use error::SourceError;
 pub use source::{Backlog, FileFate, Source, SourceFile, TableReader};

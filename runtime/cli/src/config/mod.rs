@@ -19,7 +19,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 pub(crate) use document::CsvSection;
-use document::DocumentSection;
+use document::{DocumentSection, SourceSection};
 pub use problem::{ConfigError, Problem};
 use reader::{Reading, Value};
 pub(crate) use values::Presence;
@@ -100,6 +100,14 @@ impl Config {
         if lake.warehouse.is_none() {
             reading.fault(0, "`lake.warehouse` is missing: give the folder in which the tables are to live");
         }
+        for mixed in source.mixed.iter().flatten() {
+            let path = mixed.path.as_ref().map_or("", |path| path.value.trim_matches('/'));
+            if path.is_empty() || path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+                let offset = mixed.path.as_ref().map_or(0, |path| path.offset);
+                reading
+                    .fault(offset, "`source.mixed.path` must name a folder below `source.location`, such as \"cdc\"");
+            }
+        }
         let location = |located: reader::Located<String>| {
             paths::location(base, &located.value).map_err(|message| reading.fault(located.offset, message)).ok()
         };
@@ -144,6 +152,11 @@ impl Config {
         let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &reading);
         let problems = reading.into_problems();
         if problems.is_empty() { Ok(lanes) } else { Err(ConfigError::Wrong { path: self.path.clone(), problems }) }
+    }
+
+    /// The source's own section.
+    pub(crate) fn source_section(&self) -> SourceSection {
+        self.document.source.clone().unwrap_or_default()
     }
 
     /// What the configuration says of the source's files, the table's word before the defaults' before the source's.

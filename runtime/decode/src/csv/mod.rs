@@ -8,6 +8,7 @@ mod column;
 mod decoder;
 mod describe;
 mod layout;
+mod mixed;
 mod nulls;
 mod scan;
 mod settings;
@@ -15,4 +16,5 @@ mod split;
 
 pub use decoder::csv_decoder;
 pub use describe::describe_csv;
-pub use settings::{CsvSettings, HeaderMode, OpColumn};
+pub use mixed::{MixedChunk, MixedPlace, MixedRows, MixedSettings, MixedSplitter, MixedStep};
+pub use settings::{CsvSettings, HeaderMode, OpColumn, RowDelimiter};

@@ -1,3 +1,5 @@
+use crate::OpColumn;
+
 /// How the Parquet files of a table are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParquetSettings {
@@ -7,10 +9,12 @@ pub struct ParquetSettings {
     pub before_prefix: Option<String>,
     /// Name of the column of operations. A full load may lack it.
     pub op_column: String,
+    /// Whether there is such a column. If there is none, changes are inserts only.
+    pub op: OpColumn,
 }
 
 impl Default for ParquetSettings {
     fn default() -> Self {
-        Self { timestamp_column: None, before_prefix: None, op_column: "Op".into() }
+        Self { timestamp_column: None, before_prefix: None, op_column: "Op".into(), op: OpColumn::Auto }
     }
 }
