@@ -3,12 +3,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::position::v1;
 use crate::{Op, Position};
 
 /// Key of the encoded checkpoint in a snapshot's summary and in the table's properties.
 const CHECKPOINT_KEY: &str = "sluice.checkpoint";
 /// First byte of an encoded checkpoint; raised when its layout changes.
-const ENCODING_VERSION: u8 = 1;
+const ENCODING_VERSION: u8 = 2;
+/// Its value before positions remembered contents and generations; such checkpoints are still read.
+const FIRST_VERSION: u8 = 1;
 
 /// What a commit says of itself, in its snapshot's summary and in the table's properties.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,36 @@ pub struct Checkpoint {
     pub counts: ChangeCounts,
     /// Oldest and newest commit time at the source in this commit.
     pub source_times: Option<SourceTimes>,
+}
+
+/// A checkpoint as the first version of the encoding wrote it.
+#[derive(Debug, Serialize, Deserialize)]
+struct CheckpointV1 {
+    position: v1::Position,
+    next_sequence: u64,
+    commit_id: String,
+    writer: String,
+    epoch: u64,
+    transform: Option<String>,
+    bronze_snapshot: Option<i64>,
+    counts: ChangeCounts,
+    source_times: Option<SourceTimes>,
+}
+
+impl From<CheckpointV1> for Checkpoint {
+    fn from(old: CheckpointV1) -> Self {
+        Checkpoint {
+            position: old.position.into(),
+            next_sequence: old.next_sequence,
+            commit_id: old.commit_id,
+            writer: old.writer,
+            epoch: old.epoch,
+            transform: old.transform,
+            bronze_snapshot: old.bronze_snapshot,
+            counts: old.counts,
+            source_times: old.source_times,
+        }
+    }
 }
 
 /// Oldest and newest commit time of a stretch of changes, in microseconds since the epoch.
@@ -148,6 +181,7 @@ impl Checkpoint {
         let bytes = URL_SAFE_NO_PAD.decode(text)?;
         match bytes.split_first() {
             Some((&ENCODING_VERSION, body)) => Ok(Some(postcard::from_bytes(body)?)),
+            Some((&FIRST_VERSION, body)) => Ok(Some(postcard::from_bytes::<CheckpointV1>(body)?.into())),
             Some((&version, _)) => Err(CheckpointError::Version(version)),
             None => Err(CheckpointError::Version(0)),
         }
@@ -177,5 +211,28 @@ mod tests {
         let read = Checkpoint::from_properties(|key| properties.get(key)).unwrap();
         assert_eq!(read, Some(checkpoint));
         assert!(Checkpoint::from_properties(|_| None).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_checkpoint_of_the_first_version_is_read() {
+        let mut position = Position::start();
+        position.advance_file("public.t", "1/20260101-000000001.csv", 7, 12, true);
+        position.advance_offset("topic/0", 5);
+        let old = CheckpointV1 {
+            position: (&position).into(),
+            next_sequence: 12,
+            commit_id: "c".into(),
+            writer: "w".into(),
+            epoch: 3,
+            transform: None,
+            bronze_snapshot: Some(4),
+            counts: ChangeCounts { loads: 2, ..ChangeCounts::default() },
+            source_times: None,
+        };
+        let text = URL_SAFE_NO_PAD.encode(postcard::to_extend(&old, vec![FIRST_VERSION]).unwrap());
+        let read = Checkpoint::from_properties(|_| Some(&text)).unwrap().unwrap();
+        assert_eq!(read, Checkpoint { position, ..Checkpoint::from(old) });
+        let newer = URL_SAFE_NO_PAD.encode([9_u8]);
+        assert!(matches!(Checkpoint::from_properties(|_| Some(&newer)), Err(CheckpointError::Version(9))));
     }
 }

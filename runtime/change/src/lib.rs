@@ -15,7 +15,7 @@ pub use batch::{ChangeBatch, Origin, Reject};
 pub use checkpoint::{ChangeCounts, Checkpoint, CheckpointError, SourceTimes};
 pub use conform::{ConformError, conform};
 pub use op::Op;
-pub use position::{FileProgress, FilesMark, Mark, Position, RECENT_FILES};
+pub use position::{FileMark, FileProgress, FileVersion, FilesMark, Generation, Mark, Position, RECENT_FILES};
 pub use schema::{
     Column, ColumnType, Renamed, SchemaChange, SchemaConflict, SchemaPolicy, TableSchema, WhenAdded, WhenWidened,
 };

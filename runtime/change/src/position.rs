@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::CheckpointError;
 
+pub(crate) mod v1;
+
 /// How many files of a partition a [`FilesMark`] remembers by name; older ones are below its floor.
 pub const RECENT_FILES: usize = 64;
+/// How many lasting files (see [`FileVersion::lasting`]) it remembers beside them.
+const LASTING_FILES: usize = 64;
+/// How many generations a position remembers; files of older ones count to the oldest of them.
+const REMEMBERED_GENERATIONS: usize = 8;
 
 /// What has been consumed whole of one table's source, partition by partition.
 ///
@@ -14,6 +20,19 @@ pub const RECENT_FILES: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     marks: BTreeMap<String, Mark>,
+    /// The newest generations that have begun, oldest first; none while the table was loaded once only.
+    generations: Vec<Generation>,
+}
+
+/// A table that was emptied, and mostly loaded anew, at one place in its history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its number; the table's first load is generation 0 and is never stored.
+    pub number: u32,
+    /// Files of the full load that arrived from then on belong to it.
+    pub loaded_from_us: i64,
+    /// Files of changes whose rank (their order without the phase) sorts after this belong to it.
+    pub changes_after: String,
 }
 
 /// How far one partition has been consumed.
@@ -35,11 +54,41 @@ pub struct FilesMark {
     floor: Option<Floor>,
 }
 
+/// What a position remembers of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct FileMark {
-    rows: u64,
-    whole: bool,
-    arrived_us: i64,
+pub struct FileMark {
+    /// Records consumed.
+    pub rows: u64,
+    /// Whether that is all of it.
+    pub whole: bool,
+    /// What it was when it was read.
+    pub version: FileVersion,
+}
+
+/// What a file was when it was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileVersion {
+    /// When it came to be at its place.
+    pub arrived_us: i64,
+    /// Its length; `None` where that is not known.
+    pub size: Option<u64>,
+    /// Digest of the name that the storage gives its content; `None` where there is none.
+    pub content: Option<u64>,
+    /// Whether it is remembered by name beyond the newest [`RECENT_FILES`], because it says something of the others.
+    pub lasting: bool,
+}
+
+impl FileVersion {
+    /// A file of which only the arrival is known.
+    pub fn arrived(arrived_us: i64) -> Self {
+        Self { arrived_us, ..Self::default() }
+    }
+
+    /// Whether two versions of a file certainly differ in what they hold.
+    pub fn differs(&self, other: &FileVersion) -> bool {
+        let differ = |a: Option<u64>, b: Option<u64>| a.zip(b).is_some_and(|(a, b)| a != b);
+        differ(self.size, other.size) || differ(self.content, other.content)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,14 +158,70 @@ impl Position {
         }
     }
 
+    /// Whether an origin sorts before something that has been consumed of any folder of the table.
+    pub fn is_passed(&self, order: &str) -> bool {
+        self.furthest_order().is_some_and(|furthest| order < furthest)
+    }
+
+    /// The number of the newest generation that has begun; 0 while the table was loaded once only.
+    pub fn generation(&self) -> u32 {
+        self.generations.last().map_or(0, |newest| newest.number)
+    }
+
+    /// The generations that have begun and are remembered, oldest first.
+    pub fn generations(&self) -> &[Generation] {
+        &self.generations
+    }
+
+    /// Begins a generation: what was left of files of older ones is not waited for any more.
+    pub fn begin_generation(&mut self, generation: Generation) {
+        if generation.number <= self.generation() {
+            return;
+        }
+        for mark in self.marks.values_mut() {
+            if let Mark::Files(files) = mark {
+                files.close();
+            }
+        }
+        self.generations.push(generation);
+        self.forget_generations();
+    }
+
+    fn forget_generations(&mut self) {
+        let surplus = self.generations.len().saturating_sub(REMEMBERED_GENERATIONS);
+        self.generations.drain(..surplus);
+    }
+
+    /// The files of a partition that are remembered by name, by order.
+    pub fn remembered(&self, partition: &str) -> impl Iterator<Item = (&str, &FileMark)> {
+        let files = match self.marks.get(partition) {
+            Some(Mark::Files(files)) => Some(&files.recent),
+            _ => None,
+        };
+        files.into_iter().flatten().map(|(order, mark)| (order.as_str(), mark))
+    }
+
+    /// What is remembered of a file.
+    pub fn file_mark(&self, partition: &str, order: &str) -> Option<&FileMark> {
+        match self.marks.get(partition) {
+            Some(Mark::Files(files)) => files.recent.get(order),
+            _ => None,
+        }
+    }
+
     /// Records that `rows` records of a file have been consumed, and whether that is all of it.
     pub fn advance_file(&mut self, partition: &str, order: &str, arrived_us: i64, rows: u64, whole: bool) {
+        self.advance_version(partition, order, FileVersion::arrived(arrived_us), rows, whole);
+    }
+
+    /// As [`Position::advance_file`], remembering what the file was.
+    pub fn advance_version(&mut self, partition: &str, order: &str, version: FileVersion, rows: u64, whole: bool) {
         let mark = self.marks.entry(partition.to_owned()).or_insert_with(|| Mark::Files(FilesMark::default()));
         if !matches!(mark, Mark::Files(_)) {
             *mark = Mark::Files(FilesMark::default());
         }
         if let Mark::Files(files) = mark {
-            files.advance(order, arrived_us, rows, whole);
+            files.advance(order, version, rows, whole);
         }
     }
 
@@ -136,7 +241,7 @@ impl Position {
                 Mark::Offset(next) => self.advance_offset(partition, *next),
                 Mark::Files(theirs) => {
                     for (order, mark) in &theirs.recent {
-                        self.advance_file(partition, order, mark.arrived_us, mark.rows, mark.whole);
+                        self.advance_version(partition, order, mark.version, mark.rows, mark.whole);
                     }
                     if let (Some(floor), Some(Mark::Files(ours))) = (&theirs.floor, self.marks.get_mut(partition)) {
                         ours.raise_floor(&floor.order, floor.arrived_us);
@@ -144,6 +249,9 @@ impl Position {
                 }
             }
         }
+        let newest = self.generation();
+        self.generations.extend(other.generations.iter().filter(|theirs| theirs.number > newest).cloned());
+        self.forget_generations();
     }
 
     /// The same position as bytes that are equal exactly when positions are.
@@ -158,13 +266,14 @@ impl Position {
 
     /// Whether everything that `other` covers is covered here too.
     pub fn covers(&self, other: &Position) -> bool {
-        other.marks.iter().all(|(partition, theirs)| match (self.marks.get(partition), theirs) {
+        let marks = other.marks.iter().all(|(partition, theirs)| match (self.marks.get(partition), theirs) {
             (Some(Mark::Offset(ours)), Mark::Offset(theirs)) => ours >= theirs,
             (Some(Mark::Files(ours)), Mark::Files(theirs)) => ours.covers(theirs),
             (None, Mark::Offset(0)) => true,
             (None, Mark::Files(theirs)) => theirs.recent.is_empty() && theirs.floor.is_none(),
             _ => false,
-        })
+        });
+        marks && self.generation() >= other.generation()
     }
 }
 
@@ -183,18 +292,41 @@ impl FilesMark {
         }
     }
 
-    fn advance(&mut self, order: &str, arrived_us: i64, rows: u64, whole: bool) {
-        let mark = self.recent.entry(order.to_owned()).or_insert(FileMark { rows: 0, whole: false, arrived_us });
+    fn advance(&mut self, order: &str, version: FileVersion, rows: u64, whole: bool) {
+        let mark = self.recent.entry(order.to_owned()).or_insert(FileMark { rows: 0, whole: false, version });
         mark.rows = mark.rows.max(rows);
         mark.whole |= whole;
-        mark.arrived_us = mark.arrived_us.max(arrived_us);
-        while self.recent.len() > RECENT_FILES {
-            let Some(lowest) = self.recent.iter().find(|(_, mark)| mark.whole).map(|(order, _)| order.clone()) else {
-                break;
-            };
+        let arrived_us = mark.version.arrived_us.max(version.arrived_us);
+        let known = mark.version;
+        mark.version = FileVersion {
+            arrived_us,
+            size: version.size.or(known.size),
+            content: version.content.or(known.content),
+            lasting: version.lasting || known.lasting,
+        };
+        self.forget(true, LASTING_FILES);
+        self.forget(false, RECENT_FILES);
+    }
+
+    /// Lets the lowest whole files of one kind sink below the floor until no more than `most` are left.
+    fn forget(&mut self, lasting: bool, most: usize) {
+        let mut count = self.recent.values().filter(|mark| mark.version.lasting == lasting).count();
+        while count > most {
+            let sinks = |(_, mark): &(&String, &FileMark)| mark.whole && mark.version.lasting == lasting;
+            let Some(lowest) = self.recent.iter().find(sinks).map(|(order, _)| order.clone()) else { break };
             let Some(mark) = self.recent.remove(&lowest) else { break };
-            self.raise_floor(&lowest, mark.arrived_us);
+            self.raise_floor(&lowest, mark.version.arrived_us);
+            count -= 1;
         }
+    }
+
+    /// Nothing more is expected of the files so far.
+    fn close(&mut self) {
+        for mark in self.recent.values_mut() {
+            mark.whole = true;
+            mark.version.lasting = false;
+        }
+        self.forget(false, RECENT_FILES);
     }
 
     fn raise_floor(&mut self, order: &str, arrived_us: i64) {
@@ -303,6 +435,45 @@ mod tests {
         assert!(both.covers(&left) && both.covers(&right));
         assert_eq!(both.offset("topic/0"), 7);
         assert!(both.remembers_row("t", "00000175", 10));
+    }
+
+    #[test]
+    fn lasting_files_are_remembered_beside_the_newest_until_a_generation_begins() {
+        let mut position = Position::start();
+        let first = FileVersion { size: Some(3), content: Some(9), lasting: true, arrived_us: 1 };
+        position.advance_version("t", "0/LOAD00000001.csv", first, 5, true);
+        files(&mut position, 10_000_001..=10_000_400);
+        assert_eq!(position.file_mark("t", "0/LOAD00000001.csv").map(|mark| mark.version), Some(first));
+        assert_eq!(position.remembered("t").count(), RECENT_FILES + 1);
+        position.advance_file("t", "9", 500, 3, false);
+        let generation = Generation { number: 1, loaded_from_us: 600, changes_after: "x".into() };
+        position.begin_generation(generation.clone());
+        assert_eq!((position.generation(), position.generations()), (1, &[generation][..]));
+        assert_eq!(position.file("t", "9", 500), FileProgress::Whole, "nothing more is expected of it");
+        assert_eq!(position.file_mark("t", "0/LOAD00000001.csv"), None);
+        assert_eq!(position.file("t", "0/LOAD00000001.csv", 1), FileProgress::Whole);
+    }
+
+    #[test]
+    fn generations_are_merged_and_covered_and_their_memory_is_bounded() {
+        let begin = |number: u32| Generation { number, loaded_from_us: 0, changes_after: String::new() };
+        let (mut early, mut late) = (Position::start(), Position::start());
+        early.begin_generation(begin(1));
+        (1..=40).for_each(|number| late.begin_generation(begin(number)));
+        late.begin_generation(begin(7));
+        assert_eq!((late.generation(), late.generations().len()), (40, REMEMBERED_GENERATIONS));
+        assert!(late.covers(&early) && !early.covers(&late));
+        early.merge(&late);
+        assert_eq!(early.generation(), 40);
+    }
+
+    #[test]
+    fn contents_differ_only_where_both_are_known() {
+        let version = |size, content| FileVersion { size, content, ..FileVersion::default() };
+        assert!(version(Some(1), None).differs(&version(Some(2), Some(1))));
+        assert!(version(Some(1), Some(1)).differs(&version(Some(1), Some(2))));
+        assert!(!version(None, None).differs(&version(Some(2), Some(1))));
+        assert!(!version(Some(2), Some(1)).differs(&version(Some(2), Some(1))));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sluice_aws::{AwsContext, AwsSettings, S3Storage, SCHEMES, SigV4Signer};
 use sluice_change::TableName;
-use sluice_decode::{CsvSettings, HeaderMode, OpColumn, ParquetSettings};
+use sluice_decode::{CsvSettings, HeaderMode, MixedSettings, OpColumn, ParquetSettings};
 use sluice_lake::{
     Catalog, CatalogError, Lake, LakeError, LakeSettings, RequestSigner, RestCatalog, RestSettings, SqliteCatalog,
 };
 use sluice_pipeline::{LaneSettings, Services};
 use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, StorageRouter, SystemClock, SystemEntropy};
-use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceError};
+use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, Source, SourceError};
 use thiserror::Error;
 
 use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
@@ -226,6 +226,36 @@ fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {
     let common = config.files_of(None);
     settings.csv = csv_settings(&common);
     settings.parquet = parquet_settings(&common);
+    let source = config.source_section();
+    let defaults = MixedSettings::default();
+    settings.mixed = source
+        .mixed
+        .iter()
+        .flatten()
+        .map(|mixed| MixedFolder {
+            path: mixed.path.as_ref().map(|path| path.value.trim_matches('/').to_owned()).unwrap_or_default(),
+            csv: MixedSettings {
+                // The columns that name the table are told by themselves, and a table's text begins with the operation.
+                csv: CsvSettings {
+                    header: HeaderMode::Absent,
+                    op_column: OpColumn::Present,
+                    timestamp_column: None,
+                    ..csv_settings(&common)
+                },
+                op_column: mixed.op_column.clone().unwrap_or_else(|| defaults.op_column.clone()),
+                table_column: mixed.table_column.clone().unwrap_or_else(|| defaults.table_column.clone()),
+                schema_column: mixed.schema_column.clone().unwrap_or_else(|| defaults.schema_column.clone()),
+            },
+        })
+        .collect();
+    settings.on_rewritten = source.on_rewritten.map_or(settings.on_rewritten, |choice| choice.0);
+    settings.on_reload = source.on_reload.map_or(settings.on_reload, |choice| choice.0);
+    settings.on_vanished = source.on_vanished.map_or(settings.on_vanished, |choice| choice.0);
+    settings.change_sequence_column = source.change_sequence_column.filter(|name| !name.is_empty());
+    settings.list_whole_every = source.list_whole_every.map_or(settings.list_whole_every, |span| span.0);
+    let share = config.process.memory_bytes / 8;
+    settings.read_ahead_bytes = source.read_ahead_bytes.map_or(share, |size| size.0);
+    settings.mixed_cache_bytes = share;
     settings.tables = lanes.iter().map(|lane| (lane.table.clone(), table_settings(config, lane))).collect();
     settings
 }
@@ -259,6 +289,8 @@ fn csv_settings(files: &FileFormat) -> CsvSettings {
         before_prefix: files.before_image_prefix.clone(),
         not_sent: files.csv.not_sent.clone().map(|text| text.value).filter(|text| !text.is_empty()),
         renames: Default::default(),
+        row_delimiter: files.csv.row_delimiter.map_or(defaults.row_delimiter, |end| end.0),
+        quoting: files.csv.quoting.unwrap_or(defaults.quoting),
     }
 }
 
@@ -266,6 +298,10 @@ fn parquet_settings(files: &FileFormat) -> ParquetSettings {
     ParquetSettings {
         timestamp_column: files.timestamp_column.clone(),
         before_prefix: files.before_image_prefix.clone(),
+        op: match files.csv.op {
+            Some(Presence::Absent) => OpColumn::Absent,
+            _ => OpColumn::Auto,
+        },
         ..ParquetSettings::default()
     }
 }

@@ -46,6 +46,12 @@ impl Input {
         Self { file, length, supplied: 0, pieces: VecDeque::new(), content: Content::Unknown, wrong: None }
     }
 
+    /// Plain text from an offset on.
+    pub(crate) fn resumed(file: String, length: u64, offset: u64) -> Self {
+        let content = if offset > 0 { Content::Plain } else { Content::Unknown };
+        Self { supplied: offset, content, ..Self::new(file, length) }
+    }
+
     /// Takes bytes in; they have to follow those that came before.
     pub(crate) fn supply(&mut self, range: Range<u64>, bytes: Bytes) {
         let fits = range.start == self.supplied

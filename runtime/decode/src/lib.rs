@@ -17,7 +17,10 @@ mod renames;
 mod step;
 
 pub use again::{SetAside, decode_again};
-pub use csv::{CsvSettings, HeaderMode, OpColumn, beginning, csv_decoder, describe_csv};
+pub use csv::{
+    CsvSettings, HeaderMode, MixedChunk, MixedPlace, MixedRows, MixedSettings, MixedSplitter, MixedStep, OpColumn,
+    RowDelimiter, beginning, csv_decoder, describe_csv,
+};
 pub use error::DecodeError;
 pub use parquet::{Described, ParquetDescription, ParquetSettings, describe_parquet, parquet_decoder};
 pub use renames::Renames;

@@ -140,6 +140,7 @@ async fn whole_life(version: FormatVersion) {
     let schema = SchemaChange {
         added: vec![Column::new("note", ColumnType::String)],
         widened: vec![Column::new("amount", ColumnType::Long)],
+        ..SchemaChange::default()
     };
     let deletes: HashMap<FileId, RoaringBitmap> = [(file, [3_u32, 4].into_iter().collect())].into();
     let files = table.write(vec![rows(10..20)]).await.unwrap();

@@ -158,5 +158,5 @@ impl Pending {
 
 /// Whether a batch comes from a file that sorts before one already consumed.
 pub fn is_late(batch: &ChangeBatch, stored: &Position) -> bool {
-    stored.furthest_file(&batch.origin.partition).is_some_and(|furthest| batch.origin.order.as_str() < furthest)
+    stored.is_passed(&batch.origin.order)
 }

@@ -137,7 +137,7 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         LaneError::Fenced(_) => Directive::StepBack,
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
-        LaneError::Source(source) if source.has_impossible_columns() => Directive::Quarantine,
+        LaneError::Source(source) if source.has_impossible_columns() || source.is_permanent() => Directive::Quarantine,
         LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
         _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_transient()) => {
             Directive::Quarantine

@@ -66,6 +66,28 @@ pub enum SourceError {
         #[source]
         source: DecodeError,
     },
+    /// A file that was read in part and holds something else now.
+    #[error(
+        "{file} holds something else than when its records up to {record} were taken in: it cannot be read on from \
+         there; put the old content back, or remove the file and give the new content a name of its own"
+    )]
+    Replaced {
+        /// The file, relative to the source.
+        file: String,
+        /// The last record that was read of its old content.
+        record: u64,
+    },
+    /// A full load written anew where that is refused.
+    #[error(
+        "table {table} is being loaded anew (the full-load file {file} was consumed and has other content now), and \
+         `on_reload` is \"refuse\": set it to \"replace\" to have the table emptied and loaded again, or to \"ignore\""
+    )]
+    Reloaded {
+        /// The table.
+        table: TableName,
+        /// The file that shows it, relative to the source.
+        file: String,
+    },
     /// Columns that are known only by their place.
     #[error(
         "the columns of table {table} have no names: {file} has no header line; declare the table's `columns`, or set \
@@ -91,7 +113,25 @@ impl SourceError {
             }
             SourceError::Shrunk { .. } => true,
             SourceError::Decode { source, .. } => matches!(source, DecodeError::Truncated { .. }),
-            SourceError::NoColumnNames { .. } => false,
+            SourceError::NoColumnNames { .. } | SourceError::Replaced { .. } | SourceError::Reloaded { .. } => false,
+        }
+    }
+
+    /// Whether only a person can mend it, so that trying again is of no use: settings that do not fit the files, and
+    /// files that were changed under a reader.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            SourceError::NoColumnNames { .. } | SourceError::Replaced { .. } | SourceError::Reloaded { .. } => true,
+            SourceError::Decode { source, .. } => {
+                matches!(
+                    source,
+                    DecodeError::Columns { .. } | DecodeError::Settings(_) | DecodeError::RecordTooLong { .. }
+                )
+            }
+            SourceError::Root { .. }
+            | SourceError::Folder { .. }
+            | SourceError::Read { .. }
+            | SourceError::Shrunk { .. } => false,
         }
     }
 
@@ -104,7 +144,9 @@ impl SourceError {
     pub fn file(&self) -> Option<&str> {
         match self {
             SourceError::Root { .. } | SourceError::Folder { .. } => None,
-            SourceError::Read { file, .. }
+            SourceError::Replaced { file, .. }
+            | SourceError::Reloaded { file, .. }
+            | SourceError::Read { file, .. }
             | SourceError::Shrunk { file, .. }
             | SourceError::Decode { file, .. }
             | SourceError::NoColumnNames { file, .. } => Some(file),

@@ -10,7 +10,7 @@ mod error;
 mod source;
 
 pub use arrivals::Arrivals;
-pub use dms::{DmsSettings, DmsSource, DmsTableSettings, Survey};
+pub use dms::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, OnReload, OnRewritten, OnVanished, Survey};
 pub use error::SourceError;
 pub use sluice_decode::SetAside;
 pub use source::{Backlog, FileFate, Source, SourceFile, TableReader};

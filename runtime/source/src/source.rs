@@ -60,10 +60,10 @@ pub trait TableReader: Send {
     /// What is known to lie ahead.
     fn backlog(&self) -> Backlog;
 
-    /// How many files this reader has taken in although newer ones had been read before them.
+    /// How often this reader saw the change sequence that the source wrote step back against the order of its rows.
     ///
-    /// A source whose partitions are logs has none.
-    fn late_files(&self) -> u64 {
+    /// A source without one has none.
+    fn sequence_faults(&self) -> u64 {
         0
     }
 }

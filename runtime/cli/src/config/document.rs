@@ -10,7 +10,10 @@ use toml::de::DeValue;
 
 use super::evolution::{AddedChoice, RenameTable, WidenedChoice};
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
-use super::values::{Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, TableChoice, TimeSpan};
+use super::values::{
+    Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, ReloadChoice, RewrittenChoice, RowEnd,
+    TableChoice, TimeSpan, VanishedChoice,
+};
 
 section! {
     /// Configuration of sluice.
@@ -47,6 +50,20 @@ section! {
         csv: CsvSection,
         /// A queue of S3 event notifications, which makes the arrival of new files prompt.
         notifications: NotificationsSection,
+        /// Folders of files that hold the changes of many tables (DMS: CdcPath with PreserveTransactions).
+        mixed: Vec<MixedSection>,
+        /// A consumed file that has other content now: "report" (the default) or "read_again".
+        on_rewritten: RewrittenChoice,
+        /// A full load written anew: "replace" the table's rows (the default), "ignore" or "refuse".
+        on_reload: ReloadChoice,
+        /// All consumed files of a table gone at once: "ignore" (the default) or "truncate".
+        on_vanished: VanishedChoice,
+        /// Name of the column with DMS's change sequence; default AR_H_CHANGE_SEQ, where a table has it.
+        change_sequence_column: String,
+        /// How often a folder of very many files is listed as a whole, so that late files are found; default "60s".
+        list_whole_every: TimeSpan,
+        /// Bytes that all tables together may read ahead; default an eighth of `process.memory`.
+        read_ahead_bytes: ByteSize,
     }
 }
 
@@ -92,12 +109,31 @@ section! {
 }
 
 section! {
+    /// A folder of files that hold the changes of many tables.
+    MixedSection {
+        /// Its path below the source's location (DMS: CdcPath). Required.
+        path: Located<String>,
+        /// Name of the column with the operation; default "operation". Without a header line it is the first.
+        op_column: String,
+        /// Name of the column with the table; default "table_name". Without a header line it is the second.
+        table_column: String,
+        /// Name of the column with the schema; default "schema_name". Without a header line it is the third.
+        schema_column: String,
+    }
+}
+
+section! {
     /// How CSV files are written: the settings of the DMS target endpoint.
     CsvSection {
         /// The character between fields (DMS: CsvDelimiter); default ",".
         delimiter: Ascii,
         /// The character around fields that hold a delimiter, a quote or a line end; doubled within. Default "\"".
         quote: Ascii,
+        /// What ends a record (DMS: CsvRowDelimiter): "\n" (the default; "\r\n" is taken too), "\r\n" alone, or another
+        /// ASCII character.
+        row_delimiter: RowEnd,
+        /// Whether quotes have a meaning (DMS: Rfc4180); default true.
+        quoting: bool,
         /// Unquoted texts that stand for NULL (DMS: CsvNullValue); default ["NULL", ""]. A quoted text is never NULL.
         null: Vec<String>,
         /// Whether the first record names the columns (DMS: AddColumnName); default "auto".

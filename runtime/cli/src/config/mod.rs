@@ -26,7 +26,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use catalog::{CatalogChoice, SigV4};
 pub(crate) use document::CsvSection;
-use document::DocumentSection;
+use document::{DocumentSection, SourceSection};
 pub(crate) use paths::location;
 pub use problem::{ConfigError, Problem};
 pub(crate) use reader::nearest;
@@ -112,6 +112,14 @@ impl Config {
         if lake.warehouse.is_none() {
             reading.fault(0, "`lake.warehouse` is missing: give the folder in which the tables are to live");
         }
+        for mixed in source.mixed.iter().flatten() {
+            let path = mixed.path.as_ref().map_or("", |path| path.value.trim_matches('/'));
+            if path.is_empty() || path.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+                let offset = mixed.path.as_ref().map_or(0, |path| path.offset);
+                reading
+                    .fault(offset, "`source.mixed.path` must name a folder below `source.location`, such as \"cdc\"");
+            }
+        }
         let location = |located: reader::Located<String>| {
             paths::location(base, &located.value).map_err(|message| reading.fault(located.offset, message)).ok()
         };
@@ -175,6 +183,11 @@ impl Config {
                 format!("`csv.not_sent` is `{}`, which `csv.null` has too: one text cannot mean both", text.value);
             reading.fault(text.offset, message);
         }
+    }
+
+    /// The source's own section.
+    pub(crate) fn source_section(&self) -> SourceSection {
+        self.document.source.clone().unwrap_or_default()
     }
 
     /// What the configuration says of the source's files, the table's word before the defaults' before the source's.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use sluice_change::{Column, ColumnType};
+use sluice_decode::RowDelimiter;
 use sluice_platform::Secret;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -316,6 +317,83 @@ impl FromStr for TableChoice {
 }
 
 text_value!(TableChoice, "TableChoice", { "enum": ["configured", "all"] });
+
+/// What ends a record of a CSV file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowEnd(pub RowDelimiter);
+
+impl FromStr for RowEnd {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.as_bytes() {
+            b"\n" => Ok(Self(RowDelimiter::Line)),
+            b"\r\n" => Ok(Self(RowDelimiter::CrLf)),
+            [byte] if byte.is_ascii() => Ok(Self(RowDelimiter::Byte(*byte))),
+            _ => Err(format!(
+                "`{}` cannot be used: give \"\\n\", \"\\r\\n\" or another ASCII character",
+                text.escape_debug()
+            )),
+        }
+    }
+}
+
+text_value!(RowEnd, "RowEnd", { "type": "string", "minLength": 1, "maxLength": 2 });
+
+/// What happens with a consumed file that has other content now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RewrittenChoice(pub sluice_source::OnRewritten);
+
+impl FromStr for RewrittenChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "report" => Ok(Self(sluice_source::OnRewritten::Report)),
+            "read_again" => Ok(Self(sluice_source::OnRewritten::ReadAgain)),
+            _ => Err(format!("`{text}` is no choice: use \"report\" or \"read_again\"")),
+        }
+    }
+}
+
+text_value!(RewrittenChoice, "RewrittenChoice", { "enum": ["report", "read_again"] });
+
+/// What happens when a full load is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReloadChoice(pub sluice_source::OnReload);
+
+impl FromStr for ReloadChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "replace" => Ok(Self(sluice_source::OnReload::Replace)),
+            "ignore" => Ok(Self(sluice_source::OnReload::Ignore)),
+            "refuse" => Ok(Self(sluice_source::OnReload::Refuse)),
+            _ => Err(format!("`{text}` is no choice: use \"replace\" or \"ignore\" or \"refuse\"")),
+        }
+    }
+}
+
+text_value!(ReloadChoice, "ReloadChoice", { "enum": ["replace", "ignore", "refuse"] });
+
+/// What happens when all consumed files of a table are gone at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VanishedChoice(pub sluice_source::OnVanished);
+
+impl FromStr for VanishedChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ignore" => Ok(Self(sluice_source::OnVanished::Ignore)),
+            "truncate" => Ok(Self(sluice_source::OnVanished::Truncate)),
+            _ => Err(format!("`{text}` is no choice: use \"ignore\" or \"truncate\"")),
+        }
+    }
+}
+
+text_value!(VanishedChoice, "VanishedChoice", { "enum": ["ignore", "truncate"] });
 
 /// The kind of catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -79,12 +79,7 @@ enum Progress {
 impl CsvDecoder {
     fn new(settings: CsvSettings, file: FileContext) -> Self {
         let plan = Plan { settings: &settings, full_load: file.full_load, schema: &file.schema };
-        let splitter = Splitter {
-            delimiter: settings.delimiter,
-            quote: settings.quote,
-            skip_blank: plan.has_several_values(),
-            most_rows: CHUNK_ROWS,
-        };
+        let splitter = settings.splitter(plan.has_several_values(), CHUNK_ROWS);
         let shared = Shared {
             origin: Arc::clone(&file.origin),
             nulls: NullStrings::new(&settings.null_strings),

@@ -32,12 +32,7 @@ pub fn describe_csv(
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let nulls = NullStrings::new(&settings.null_strings);
     let plan = Plan { settings, full_load, schema: declared };
-    let mut splitter = Splitter {
-        delimiter: settings.delimiter,
-        quote: settings.quote,
-        skip_blank: plan.has_several_values(),
-        most_rows: SAMPLE_RECORDS,
-    };
+    let mut splitter = settings.splitter(plan.has_several_values(), SAMPLE_RECORDS);
     let (mut rows, mut at) = (Rows::default(), 0);
     let Some((layout, is_header)) = first_layout(plan, splitter, text, &nulls, &mut rows, &mut at)? else {
         return Ok(None);

@@ -8,6 +8,7 @@ mod column;
 mod decoder;
 mod describe;
 mod layout;
+mod mixed;
 mod nulls;
 mod scan;
 mod settings;
@@ -16,4 +17,5 @@ mod unsent;
 
 pub use decoder::csv_decoder;
 pub use describe::{beginning, describe_csv};
-pub use settings::{CsvSettings, HeaderMode, OpColumn};
+pub use mixed::{MixedChunk, MixedPlace, MixedRows, MixedSettings, MixedSplitter, MixedStep};
+pub use settings::{CsvSettings, HeaderMode, OpColumn, RowDelimiter};

@@ -1,3 +1,4 @@
+use super::split::Splitter;
 use crate::DecodeError;
 use crate::renames::Renames;
 
@@ -25,6 +26,37 @@ pub enum OpColumn {
     Absent,
 }
 
+/// What ends a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowDelimiter {
+    /// A line feed; a carriage return before it belongs to it.
+    #[default]
+    Line,
+    /// A carriage return and a line feed; either alone is text.
+    CrLf,
+    /// Another character.
+    Byte(u8),
+}
+
+impl RowDelimiter {
+    /// The delimiter as it is written.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            RowDelimiter::Line => b"\n",
+            RowDelimiter::CrLf => b"\r\n",
+            RowDelimiter::Byte(byte) => std::slice::from_ref(byte),
+        }
+    }
+
+    /// Its last byte.
+    pub(super) fn last(self) -> u8 {
+        match self {
+            RowDelimiter::Line | RowDelimiter::CrLf => b'\n',
+            RowDelimiter::Byte(byte) => byte,
+        }
+    }
+}
+
 /// How the CSV files of a table are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvSettings {
@@ -32,6 +64,10 @@ pub struct CsvSettings {
     pub delimiter: u8,
     /// Around a value that holds a delimiter, a quote or a line end; doubled within.
     pub quote: u8,
+    /// What ends a record.
+    pub row_delimiter: RowDelimiter,
+    /// Whether quotes have a meaning; else they are text, and no value holds a delimiter (DMS: Rfc4180=false).
+    pub quoting: bool,
     /// A value that is written so, without quotes, is NULL. A quoted empty value is always an empty string.
     pub null_strings: Vec<String>,
     /// Whether there is a line of column names.
@@ -55,6 +91,8 @@ impl Default for CsvSettings {
         Self {
             delimiter: b',',
             quote: b'"',
+            row_delimiter: RowDelimiter::Line,
+            quoting: true,
             null_strings: vec!["NULL".into(), String::new()],
             header: HeaderMode::Auto,
             op_column: OpColumn::Auto,
@@ -67,6 +105,18 @@ impl Default for CsvSettings {
 }
 
 impl CsvSettings {
+    /// A splitter of files that are written so.
+    pub(super) fn splitter(&self, skip_blank: bool, most_rows: usize) -> Splitter {
+        Splitter {
+            delimiter: self.delimiter,
+            // A quote that is the delimiter is never met.
+            quote: if self.quoting { self.quote } else { self.delimiter },
+            row_end: self.row_delimiter,
+            skip_blank,
+            most_rows,
+        }
+    }
+
     /// Refuses what cannot be told apart in a file.
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let refuse = |why: &str| Err(DecodeError::Settings(why.to_owned()));
@@ -82,6 +132,11 @@ impl CsvSettings {
         }
         if self.not_sent.as_ref().is_some_and(|text| text.is_empty() || self.null_strings.contains(text)) {
             return refuse("`not_sent` is empty or one of the texts that stand for NULL; give it a text of its own");
+        }
+        if let RowDelimiter::Byte(byte) = self.row_delimiter
+            && (!byte.is_ascii() || byte == self.delimiter || (self.quoting && byte == self.quote))
+        {
+            return refuse("`row_delimiter` has to be an ASCII character other than `delimiter` and `quote`");
         }
         if self.before_prefix.as_deref() == Some("") {
             return refuse(

@@ -1,4 +1,5 @@
 use super::scan::{self, BLOCK};
+use super::settings::RowDelimiter;
 
 const QUOTED: u32 = 1 << 31;
 const ESCAPED: u32 = 1 << 30;
@@ -24,6 +25,13 @@ impl Field {
     #[inline]
     pub(super) fn of(self, text: &[u8]) -> &[u8] {
         &text[self.start as usize..][..(self.form & (VOID - 1)) as usize]
+    }
+
+    /// The value's bytes, with the quotes around it.
+    pub(super) fn raw(self, text: &[u8]) -> &[u8] {
+        let quotes = usize::from(self.is_quoted());
+        let (start, end) = (self.start as usize, self.start as usize + (self.form & (VOID - 1)) as usize);
+        &text[start - quotes..end + quotes]
     }
 
     /// Whether there were quotes around it.
@@ -145,6 +153,7 @@ pub(super) enum Halt {
 pub(super) struct Splitter {
     pub(super) delimiter: u8,
     pub(super) quote: u8,
+    pub(super) row_end: RowDelimiter,
     /// Whether lines without anything in them are no records.
     pub(super) skip_blank: bool,
     /// Most rows to be split at once.
@@ -188,8 +197,8 @@ impl Splitter {
         rows.fields.truncate(rows.spans.len() * rows.width);
         let mut base = *at;
         while base < text.len() {
-            let mut left =
-                scan::marks(&text[base..], [self.delimiter, b'\n', self.quote]) & bits_from(cursor.done, base);
+            let mut left = scan::marks(&text[base..], [self.delimiter, self.row_end.last(), self.quote])
+                & bits_from(cursor.done, base);
             while left != 0 {
                 let place = base + left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -202,7 +211,7 @@ impl Splitter {
                     rows.fields.push(Field::new(cursor.field, place, 0));
                     cursor.field = place + 1;
                     None
-                } else if byte == b'\n' {
+                } else if byte == self.row_end.last() {
                     self.bare_line_end(text, place, &mut cursor, rows)
                 } else {
                     // A quote elsewhere than at the beginning is text.
@@ -234,8 +243,8 @@ impl Splitter {
     ) -> Option<Halt> {
         let byte = text[place];
         match cursor.state {
-            State::Torn if byte == b'\n' => {
-                Some(Halt::Odd { span: span(text, cursor.record, place), next: place + 1, torn: true })
+            State::Torn if byte == self.row_end.last() && self.ends_record(text, cursor.record, place) => {
+                Some(Halt::Odd { span: self.span(text, cursor.record, place), next: place + 1, torn: true })
             }
             State::Quoted | State::Escaped if byte == self.quote => {
                 self.quote_in_quotes(text, place, whole, cursor, rows)
@@ -244,16 +253,33 @@ impl Splitter {
         }
     }
 
+    /// Whether the last byte of a record's end is one: before a line feed there may have to be a carriage return.
+    fn ends_record(&self, text: &[u8], start: usize, place: usize) -> bool {
+        self.row_end != RowDelimiter::CrLf || (place > start && text[place - 1] == b'\r')
+    }
+
+    /// A record up to its end, without the carriage return before that.
+    fn span(&self, text: &[u8], start: usize, end: usize) -> Span {
+        let ends_in_line = !matches!(self.row_end, RowDelimiter::Byte(_));
+        let carriage_return = ends_in_line && end > start && text[end - 1] == b'\r';
+        Span { start: start as u32, end: (end - usize::from(carriage_return)) as u32 }
+    }
+
     fn after_quote(&self, text: &[u8], place: usize, whole: bool) -> AfterQuote {
         match (text.get(place + 1), text.get(place + 2)) {
             (None, _) if whole => AfterQuote::TextEnd,
             (None, _) => AfterQuote::Starved,
             (Some(&byte), _) if byte == self.quote => AfterQuote::Quote,
             (Some(&byte), _) if byte == self.delimiter => AfterQuote::Delimiter,
-            (Some(b'\n'), _) => AfterQuote::LineEnd(place + 2),
-            (Some(b'\r'), Some(b'\n')) => AfterQuote::LineEnd(place + 3),
-            (Some(b'\r'), None) if whole => AfterQuote::TextEnd,
-            (Some(b'\r'), None) => AfterQuote::Starved,
+            (Some(&byte), _) if byte == self.row_end.last() && self.row_end != RowDelimiter::CrLf => {
+                AfterQuote::LineEnd(place + 2)
+            }
+            (Some(b'\r'), next) if !matches!(self.row_end, RowDelimiter::Byte(_)) => match next {
+                Some(b'\n') => AfterQuote::LineEnd(place + 3),
+                None if whole => AfterQuote::TextEnd,
+                None => AfterQuote::Starved,
+                Some(_) => AfterQuote::Other,
+            },
             _ => AfterQuote::Other,
         }
     }
@@ -302,8 +328,11 @@ impl Splitter {
     #[inline]
     fn bare_line_end(&self, text: &[u8], place: usize, cursor: &mut Cursor, rows: &mut Rows) -> Option<Halt> {
         let mut end = place;
-        if end > cursor.field && text[end - 1] == b'\r' {
+        if !matches!(self.row_end, RowDelimiter::Byte(_)) && end > cursor.field && text[end - 1] == b'\r' {
             end -= 1;
+        } else if self.row_end == RowDelimiter::CrLf && place < text.len() {
+            // A line feed alone is text.
+            return None;
         }
         // The last record may lack its line end.
         let next = (place + 1).min(text.len());
@@ -332,7 +361,7 @@ impl Splitter {
     fn last_record(&self, text: &[u8], cursor: &mut Cursor, rows: &mut Rows) -> Halt {
         match cursor.state {
             State::Quoted | State::Escaped => Halt::OpenQuote,
-            State::Torn => Halt::Odd { span: span(text, cursor.record, text.len()), next: text.len(), torn: true },
+            State::Torn => Halt::Odd { span: self.span(text, cursor.record, text.len()), next: text.len(), torn: true },
             State::Bare if cursor.record == text.len() => Halt::Finished,
             State::Bare => self.bare_line_end(text, text.len(), cursor, rows).unwrap_or(Halt::Finished),
         }
@@ -348,17 +377,12 @@ fn bits_from(done: usize, base: usize) -> u64 {
     }
 }
 
-/// A record up to a line end, without the carriage return before that.
-fn span(text: &[u8], start: usize, end: usize) -> Span {
-    let carriage_return = end > start && text[end - 1] == b'\r';
-    Span { start: start as u32, end: (end - usize::from(carriage_return)) as u32 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SPLITTER: Splitter = Splitter { delimiter: b',', quote: b'"', skip_blank: true, most_rows: 1000 };
+    const SPLITTER: Splitter =
+        Splitter { delimiter: b',', quote: b'"', row_end: RowDelimiter::Line, skip_blank: true, most_rows: 1000 };
 
     /// All records as lists of values; an odd one as a list that begins with `odd` or `torn`.
     fn split_with(splitter: Splitter, text: &str, width: usize) -> (Vec<Vec<String>>, Halt) {

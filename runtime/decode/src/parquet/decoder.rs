@@ -15,8 +15,8 @@ use super::layout::Layout;
 use super::rows::RowReader;
 use super::settings::ParquetSettings;
 use super::wanted::Wanted;
-use crate::DecodeError;
 use crate::step::{Decode, FileContext, Step};
+use crate::{DecodeError, OpColumn};
 
 /// Bytes that a batch should not hold more of, by what the file says of its rows on average.
 const BATCH_BYTES: u64 = 32 << 20;
@@ -61,7 +61,12 @@ impl ParquetDecoder {
     /// Begins with the rows, once the footer is known.
     fn open(&self, metadata: &Arc<ParquetMetaData>) -> Result<State, DecodeError> {
         let name = self.name();
-        let layout = Layout::of_file(name, metadata, &self.settings, self.file.full_load, &self.file.schema)?;
+        let op_may_lack = match self.settings.op {
+            OpColumn::Auto => self.file.full_load,
+            OpColumn::Present => false,
+            OpColumn::Absent => true,
+        };
+        let layout = Layout::of_file(name, metadata, &self.settings, op_may_lack, &self.file.schema)?;
         let rows: u64 = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
         if self.file.skip > rows {
             return Err(DecodeError::Shrunk { file: name.to_owned(), records: rows, skip: self.file.skip });
@@ -121,7 +126,11 @@ impl ParquetDecoder {
                 Ok(Step::Need(ranges))
             }
             DecodeResult::Data(batch) => {
-                let default_op = self.file.full_load.then_some(Op::Load);
+                let default_op = match (self.file.full_load, self.settings.op) {
+                    (true, _) => Some(Op::Load),
+                    (false, OpColumn::Absent) => Some(Op::Insert),
+                    (false, _) => None,
+                };
                 let reader = RowReader { layout: &rows.layout, origin: &self.file.origin, default_op };
                 let decoded = reader
                     .read(&batch, self.records + 1)

@@ -9,7 +9,7 @@ use super::contained;
 use super::footer::damaged;
 use super::natural::natural_type;
 use super::settings::ParquetSettings;
-use crate::DecodeError;
+use crate::{DecodeError, OpColumn};
 
 /// A column of the file, and what it becomes.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ impl Layout {
         };
         let image = settings.before_prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
         let image = image.filter(|of| schema.column(of).is_some() || names.iter().any(|name| name == of));
-        if name == settings.op_column {
+        if name == settings.op_column && settings.op != OpColumn::Absent {
             self.op = Some(place(name, ColumnType::String)?);
         } else if settings.timestamp_column.as_deref() == Some(name) {
             self.time = Some(place(name, ColumnType::TimestampTz)?);

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use crate::OpColumn;
 use crate::renames::{Renames, current};
 
 /// How the Parquet files of a table are written.
@@ -16,6 +17,8 @@ pub struct ParquetSettings {
     /// Columns whose types are declared: values that are none of the type are rejects. The others get a type that holds
     /// both the file's values and the table's, where there is one.
     pub declared: BTreeSet<String>,
+    /// Whether there is such a column. If there is none, changes are inserts only.
+    pub op: OpColumn,
 }
 
 impl Default for ParquetSettings {
@@ -24,6 +27,7 @@ impl Default for ParquetSettings {
             timestamp_column: None,
             before_prefix: None,
             op_column: "Op".into(),
+            op: OpColumn::Auto,
             renames: Renames::new(),
             declared: BTreeSet::new(),
         }

@@ -1,5 +1,7 @@
 //! Tests of the room as a whole: tables in memory storage and catalogs, with faults.
 
+#![allow(clippy::duplicate_mod, reason = "the same tests run over both kinds of catalog")]
+
 mod commit_matrix;
 mod fixture;
 mod foreign_deletes;

@@ -284,6 +284,7 @@ mod tests {
             row_numbers: Int64Array::from_iter_values(1..=ops.len() as i64),
             commit_times: None,
             before: None,
+            unsent: None,
             rejects: Vec::new(),
             position: Position::start(),
         }

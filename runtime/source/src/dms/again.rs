@@ -20,8 +20,8 @@ pub(super) fn read(
 
 fn read_one(formats: &DmsTableSettings, schema: &TableSchema, record: &SetAside) -> Result<ChangeBatch, String> {
     let name = record.origin.name.rsplit('/').next().unwrap_or_default();
-    let (kind, format) = recognise(name).ok_or_else(|| format!("`{name}` is no file of one table"))?;
-    let (full_load, parquet) = (kind == FileKind::FullLoad, format == FileFormat::Parquet);
+    let known = recognise(name).ok_or_else(|| format!("`{name}` is no file of one table"))?;
+    let (full_load, parquet) = (known.kind == FileKind::FullLoad, known.format == FileFormat::Parquet);
     let mut settings = formats.csv.clone();
     if parquet {
         settings.timestamp_column.clone_from(&formats.parquet.timestamp_column);

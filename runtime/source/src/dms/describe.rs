@@ -8,7 +8,7 @@ use crate::SourceError;
 
 use super::fetch::RangeReader;
 use super::file_name::{FileFormat, FileKind};
-use super::listing::DmsFile;
+use super::listing::Found;
 use super::settings::DmsTableSettings;
 
 /// How much of a CSV file is looked at.
@@ -27,9 +27,9 @@ pub(super) struct Description<'a> {
 
 impl Description<'_> {
     /// The columns of the first file, then those that newer files add; declared types win.
-    pub async fn of(&self, mut files: Vec<DmsFile>) -> Result<Option<Vec<Column>>, SourceError> {
+    pub async fn of(&self, mut files: Vec<Found>) -> Result<Option<Vec<Column>>, SourceError> {
         files.retain(|file| file.size > 0);
-        files.sort_unstable_by(|a, b| a.order.cmp(&b.order));
+        files.sort_unstable_by(|a, b| (a.is_changes(), &a.rank).cmp(&(b.is_changes(), &b.rank)));
         let newest = self.first_told(files.iter().rev()).await;
         let oldest = self.first_told(files.iter()).await;
         let found = match (oldest, newest) {
@@ -48,10 +48,7 @@ impl Description<'_> {
     }
 
     /// What the first file that tells anything tells. A file that cannot be read matters only if no other tells.
-    async fn first_told<'f>(
-        &self,
-        files: impl Iterator<Item = &'f DmsFile>,
-    ) -> Result<Option<Vec<Column>>, SourceError> {
+    async fn first_told<'f>(&self, files: impl Iterator<Item = &'f Found>) -> Result<Option<Vec<Column>>, SourceError> {
         let mut fault = None;
         for file in files.take(TRIED_FILES) {
             match self.columns(file).await {
@@ -63,14 +60,14 @@ impl Description<'_> {
         fault.map_or(Ok(None), Err)
     }
 
-    async fn columns(&self, file: &DmsFile) -> Result<Option<Vec<Column>>, SourceError> {
+    async fn columns(&self, file: &Found) -> Result<Option<Vec<Column>>, SourceError> {
         match file.format {
             FileFormat::Csv | FileFormat::GzipCsv => self.csv_columns(file).await,
             FileFormat::Parquet => self.parquet_columns(file).await,
         }
     }
 
-    async fn csv_columns(&self, file: &DmsFile) -> Result<Option<Vec<Column>>, SourceError> {
+    async fn csv_columns(&self, file: &Found) -> Result<Option<Vec<Column>>, SourceError> {
         let range = 0..file.size.min(SAMPLE_BYTES);
         let sample = self.storage.read_range(&file.location, range).await.map_err(|error| unreadable(file, error))?;
         let (formats, guess, full_load) = (self.formats.clone(), self.guess, file.kind == FileKind::FullLoad);
@@ -78,8 +75,8 @@ impl Description<'_> {
         told.map_err(|error| undecodable(file, error))
     }
 
-    async fn parquet_columns(&self, file: &DmsFile) -> Result<Option<Vec<Column>>, SourceError> {
-        let mut ranges = RangeReader::new(Arc::clone(self.storage), file.location.clone(), file.size, false);
+    async fn parquet_columns(&self, file: &Found) -> Result<Option<Vec<Column>>, SourceError> {
+        let mut ranges = RangeReader::new(Arc::clone(self.storage), file.location.clone(), file.size);
         let mut description =
             describe_parquet(&self.formats.parquet, &file.name, file.size).map_err(|error| undecodable(file, error))?;
         loop {
@@ -121,11 +118,11 @@ fn merge(oldest: Vec<Column>, newest: Vec<Column>, guessed: bool) -> Vec<Column>
     merged
 }
 
-fn unreadable(file: &DmsFile, source: StorageError) -> SourceError {
+fn unreadable(file: &Found, source: StorageError) -> SourceError {
     SourceError::Read { file: file.name.clone(), record: 0, source }
 }
 
-fn undecodable(file: &DmsFile, source: DecodeError) -> SourceError {
+fn undecodable(file: &Found, source: DecodeError) -> SourceError {
     SourceError::Decode { file: file.name.clone(), record: 0, source }
 }
 

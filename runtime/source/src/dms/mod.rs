@@ -2,16 +2,21 @@
 
 mod again;
 mod describe;
+mod fates;
 mod fetch;
 mod file_name;
+mod generation;
 mod listing;
+mod mixed;
 mod open_file;
 mod queue;
 mod reader;
+mod sequence;
 mod settings;
 mod survey;
+mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -20,14 +25,18 @@ use sluice_decode::SetAside;
 use sluice_platform::{Clock, CpuPool, Storage, StorageErrorKind, SystemClock};
 use tokio::sync::Notify;
 
-pub use settings::{DmsSettings, DmsTableSettings};
+pub use settings::{DmsSettings, DmsTableSettings, MixedFolder, OnReload, OnRewritten, OnVanished};
 pub use survey::Survey;
 
-use crate::{Arrivals, Source, SourceError, TableReader};
+use crate::{Arrivals, Source, SourceError, SourceFile, TableReader};
 use describe::Description;
+use fetch::ReadAhead;
 use listing::{Noticed, TableFolder};
+use mixed::{MixedCache, MixedReading};
 use open_file::Reading;
-use reader::DmsReader;
+use reader::{DmsReader, Policy};
+use sequence::SequenceCheck;
+use watch::Watch;
 
 /// How the names of DMS's own tables begin, in any case.
 const CONTROL_TABLE_PREFIX: &str = "awsdms_";
@@ -40,6 +49,10 @@ pub struct DmsSource {
     clock: Arc<dyn Clock>,
     settings: DmsSettings,
     noticed: Arc<Noticed>,
+    ahead: ReadAhead,
+    mixed: Arc<MixedCache>,
+    /// Tables that are configured or have been opened.
+    known: Arc<Mutex<HashSet<TableName>>>,
     awaited: Mutex<HashMap<TableName, Arc<Notify>>>,
 }
 
@@ -52,6 +65,9 @@ impl DmsSource {
             storage,
             cpu,
             clock: Arc::new(SystemClock),
+            ahead: ReadAhead::new(settings.read_ahead_bytes),
+            mixed: Arc::new(MixedCache::new(settings.mixed_cache_bytes)),
+            known: Arc::new(Mutex::new(settings.tables.keys().cloned().collect())),
             settings,
             noticed: Arc::default(),
             awaited: Mutex::default(),
@@ -83,6 +99,7 @@ impl DmsSource {
             storage: Arc::clone(&self.storage),
             root: self.settings.location.clone(),
             table: table.clone(),
+            folders: TableFolder::folders_of(table, self.settings.mixed.iter().map(|mixed| mixed.path.clone())),
             noticed: Arc::clone(&self.noticed),
         }
     }
@@ -99,6 +116,27 @@ impl DmsSource {
                 Vec::new()
             }
         }
+    }
+
+    /// How the mixed files of each folder are read for a table.
+    fn mixed_readings(&self, table: &TableName) -> Vec<MixedReading> {
+        let reading = |folder: &MixedFolder| MixedReading {
+            table: table.clone(),
+            settings: folder.csv.clone(),
+            cache: Arc::clone(&self.mixed),
+            known: Arc::clone(&self.known),
+            noticed: Arc::clone(&self.noticed),
+        };
+        self.settings.mixed.iter().map(reading).collect()
+    }
+
+    /// Whether a folder two below the source's is one of mixed files rather than a table's.
+    fn is_mixed(&self, schema: &str, table: &str) -> bool {
+        let path = format!("{schema}/{table}/");
+        self.settings.mixed.iter().any(|mixed| {
+            let mixed = format!("{}/", mixed.path);
+            path.starts_with(&mixed) || mixed.starts_with(&path)
+        })
     }
 
     fn is_offered(&self, table: &str) -> bool {
@@ -118,7 +156,8 @@ impl Source for DmsSource {
         let mut tables = Vec::new();
         for schema in schemas.iter().filter(|schema| !schema.starts_with('.')) {
             let names = self.tables_of(schema).await;
-            tables.extend(names.iter().filter(|name| self.is_offered(name)).filter_map(|name| {
+            let offered = |name: &&String| self.is_offered(name) && !self.is_mixed(schema, name);
+            tables.extend(names.iter().filter(offered).filter_map(|name| {
                 // Folders have names, so both parts are there.
                 TableName::new(schema, name).ok()
             }));
@@ -128,7 +167,8 @@ impl Source for DmsSource {
     }
 
     async fn describe(&self, table: &TableName, guess: bool) -> Result<Option<Vec<Column>>, SourceError> {
-        let files = self.folder(table).files().await?;
+        let files = self.folder(table).all().await?.files;
+        let files = files.into_iter().filter(|file| file.folder == 0).collect();
         let formats = self.settings.for_table(table);
         Description { storage: &self.storage, cpu: &self.cpu, table, formats: &formats, guess }.of(files).await
     }
@@ -146,8 +186,28 @@ impl Source for DmsSource {
             formats: self.settings.for_table(table),
             batch_rows: self.settings.batch_rows,
             settle: self.settings.settle,
+            ahead: self.ahead.clone(),
         };
-        Ok(Box::new(DmsReader::new(self.folder(table), reading, schema.clone(), from)))
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(table.clone());
+        let (folder, settings) = (self.folder(table), &self.settings);
+        let policy =
+            Policy { rewritten: settings.on_rewritten, reload: settings.on_reload, vanished: settings.on_vanished };
+        Ok(Box::new(DmsReader::new(
+            reading,
+            self.mixed_readings(table),
+            policy,
+            Watch::new(folder.folders.len(), settings.list_whole_every),
+            SequenceCheck::new(settings.change_sequence_column.clone()),
+            schema.clone(),
+            from,
+            folder,
+        )))
+    }
+
+    async fn files(&self, table: &TableName, at: &Position) -> Result<Vec<SourceFile>, SourceError> {
+        let folder = self.folder(table);
+        let listing = folder.all().await?;
+        Ok(fates::fates(listing, at, &folder.folders, self.settings.on_rewritten, self.settings.on_reload))
     }
 
     async fn read_again(

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sluice_change::{Origin, TableSchema};
+use sluice_change::{FileVersion, Origin, TableSchema};
 use sluice_decode::{Decode, DecodeError, Decoded, FileContext, Step, csv_decoder, parquet_decoder};
 use sluice_platform::{Clock, CpuPool, ObjectMeta, Storage, StorageError, StorageErrorKind};
 
 use crate::SourceError;
 
-use super::fetch::RangeReader;
+use super::fetch::{RangeReader, ReadAhead};
 use super::file_name::{FileFormat, FileKind};
+use super::listing::digest;
 use super::queue::Pending;
 use super::settings::DmsTableSettings;
 
@@ -24,6 +25,7 @@ pub(super) struct Reading {
     pub formats: DmsTableSettings,
     pub batch_rows: usize,
     pub settle: Duration,
+    pub ahead: ReadAhead,
 }
 
 /// What came of reading on in a file.
@@ -44,12 +46,14 @@ pub(super) enum Advance {
 pub(super) struct OpenFile {
     pub file: Pending,
     pub origin: Arc<Origin>,
-    /// When the file arrived, as of the last look at it.
-    pub arrived_us: i64,
+    /// What the file was when it was last looked at.
+    pub version: FileVersion,
     /// The last record handed out.
     pub delivered: u64,
     /// The last record decoded.
     decoded: u64,
+    /// What the file was when its first records were decoded; `None` while none was.
+    begun_as: Option<FileVersion>,
     length: u64,
     held: Option<Decoded>,
     decoder: Option<Running>,
@@ -72,10 +76,11 @@ enum Stepped {
 impl OpenFile {
     pub fn new(file: Pending, partition: &str) -> Self {
         let origin =
-            Origin { partition: partition.to_owned(), name: file.file.name.clone(), order: file.file.order.clone() };
+            Origin { partition: partition.to_owned(), name: file.file.name.clone(), order: file.order.clone() };
         Self {
             origin: Arc::new(origin),
-            arrived_us: file.file.arrived_us,
+            version: file.file.version(),
+            begun_as: file.seen.filter(|_| file.consumed > 0),
             delivered: file.consumed,
             decoded: file.consumed,
             length: file.file.size,
@@ -84,11 +89,6 @@ impl OpenFile {
             bytes_read: 0,
             file,
         }
-    }
-
-    /// Length of the file as it was read.
-    pub fn length(&self) -> u64 {
-        self.length
     }
 
     /// Bytes of the file that have not been read.
@@ -109,6 +109,7 @@ impl OpenFile {
             match self.step(reading, schema).await {
                 Ok(Stepped::Batch(decoded)) => {
                     self.decoded = decoded.consumed;
+                    self.begun_as = self.begun_as.or(Some(self.version));
                     let earlier = self.hand_out();
                     self.held = Some(*decoded);
                     if let Some(batch) = earlier {
@@ -169,7 +170,11 @@ impl OpenFile {
     async fn start(&mut self, reading: &Reading, schema: &TableSchema) -> Result<Option<Running>, SourceError> {
         let now = look(reading, &self.file.file.location).await.map_err(|source| self.read_error(source))?;
         let Some(now) = now else { return Ok(None) };
-        (self.length, self.arrived_us, self.bytes_read) = (now.size, now.arrived_us, 0);
+        let version = FileVersion { lasting: self.version.lasting, ..version_of(&now) };
+        if !self.goes_on_as(&version) {
+            return Err(SourceError::Replaced { file: self.file.file.name.clone(), record: self.decoded });
+        }
+        (self.length, self.version, self.bytes_read) = (now.size, version, 0);
         let file = &self.file.file;
         let context = FileContext {
             origin: Arc::clone(&self.origin),
@@ -185,8 +190,24 @@ impl OpenFile {
         };
         let decoder = decoder.map_err(|source| self.undecodable(source))?;
         let sequential = file.format != FileFormat::Parquet;
-        let ranges = RangeReader::new(Arc::clone(&reading.storage), file.location.clone(), self.length, sequential);
+        let ranges = RangeReader::new(Arc::clone(&reading.storage), file.location.clone(), self.length)
+            .reading_ahead(sequential.then(|| reading.ahead.clone()));
         Ok(Some(Running { decoder, ranges, supplies: Vec::new() }))
+    }
+
+    /// Whether a file whose first records were taken in can be read on from there. One that grew is the same: what
+    /// is being copied grows at its end, and gzip and CSV are read from front to back.
+    fn goes_on_as(&mut self, now: &FileVersion) -> bool {
+        if self.decoded == 0 {
+            self.begun_as = None;
+        }
+        let Some(before) = self.begun_as else { return true };
+        let grew = self.file.file.format != FileFormat::Parquet && before.size < now.size;
+        if before.differs(now) && !grew {
+            return false;
+        }
+        self.begun_as = Some(*now);
+        true
     }
 
     /// Whether the end of what was read is the end of the file.
@@ -197,13 +218,13 @@ impl OpenFile {
         if self.file.file.format != FileFormat::Csv {
             return Ok(true);
         }
-        let age = u64::try_from(reading.clock.now_us().saturating_sub(self.arrived_us)).unwrap_or(0);
+        let age = u64::try_from(reading.clock.now_us().saturating_sub(self.version.arrived_us)).unwrap_or(0);
         let rest = reading.settle.saturating_sub(Duration::from_micros(age));
         if !rest.is_zero() {
             reading.clock.sleep(rest).await;
         }
         match look(reading, &self.file.file.location).await.map_err(|source| self.read_error(source))? {
-            Some(now) if now.size != self.length || now.arrived_us != self.arrived_us => {
+            Some(now) if now.size != self.length || now.arrived_us != self.version.arrived_us => {
                 self.held = None;
                 self.decoded = self.delivered;
                 Ok(false)
@@ -235,8 +256,13 @@ impl OpenFile {
     }
 }
 
+/// What a position remembers of a file like this.
+pub(super) fn version_of(now: &ObjectMeta) -> FileVersion {
+    FileVersion { arrived_us: now.arrived_us, size: Some(now.size), content: digest(&now.etag), lasting: false }
+}
+
 /// The file as it is now; `None` if it is no longer there.
-async fn look(reading: &Reading, location: &str) -> Result<Option<ObjectMeta>, StorageError> {
+pub(super) async fn look(reading: &Reading, location: &str) -> Result<Option<ObjectMeta>, StorageError> {
     match reading.storage.head(location).await {
         Ok(now) => Ok(Some(now)),
         Err(error) if error.kind == StorageErrorKind::NotFound => Ok(None),

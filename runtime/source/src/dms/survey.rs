@@ -7,7 +7,7 @@ use sluice_decode::beginning;
 
 use super::DmsSource;
 use super::file_name::{FileFormat, FileKind};
-use super::listing::DmsFile;
+use super::listing::Found;
 use crate::SourceError;
 use crate::discover::FileSample;
 
@@ -40,9 +40,9 @@ pub struct Survey {
 impl DmsSource {
     /// Looks at the beginnings of up to `each` files of the full load of a table, and as many of its changes.
     pub async fn survey(&self, table: &TableName, each: usize) -> Result<Survey, SourceError> {
-        let mut files = self.folder(table).files().await?;
-        files.sort_unstable_by(|a, b| a.order.cmp(&b.order));
-        let (loads, changes): (Vec<&DmsFile>, Vec<&DmsFile>) =
+        let mut files = self.folder(table).all().await?.files;
+        files.sort_unstable_by(|a, b| (a.is_changes(), &a.rank).cmp(&(b.is_changes(), &b.rank)));
+        let (loads, changes): (Vec<&Found>, Vec<&Found>) =
             files.iter().partition(|file| file.kind == FileKind::FullLoad);
         let count = |format| files.iter().filter(|file| file.format == format).count();
         let gzip_files = count(FileFormat::GzipCsv);
@@ -72,7 +72,7 @@ impl DmsSource {
         Ok(survey)
     }
 
-    async fn sample(&self, file: &DmsFile) -> Result<FileSample, SourceError> {
+    async fn sample(&self, file: &Found) -> Result<FileSample, SourceError> {
         let end = file.size.min(SAMPLE_BYTES);
         let bytes = self.storage.read_range(&file.location, 0..end).await;
         let bytes = bytes.map_err(|source| SourceError::Read { file: file.name.clone(), record: 0, source })?;
@@ -96,9 +96,9 @@ impl DmsSource {
 }
 
 /// Up to `each` of some files, the first and the last among them.
-fn spread<'a>(files: &[&'a DmsFile], each: usize) -> impl Iterator<Item = &'a DmsFile> {
+fn spread<'a>(files: &[&'a Found], each: usize) -> impl Iterator<Item = &'a Found> {
     let count = files.len();
     let wanted = each.min(count);
-    let places: Vec<&DmsFile> = (0..wanted).map(|n| files[n * (count - 1) / (wanted - 1).max(1)]).collect();
+    let places: Vec<&Found> = (0..wanted).map(|n| files[n * (count - 1) / (wanted - 1).max(1)]).collect();
     places.into_iter()
 }

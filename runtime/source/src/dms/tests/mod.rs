@@ -4,5 +4,7 @@ mod describe;
 mod faults;
 mod fixture;
 mod growing;
+mod mixed;
 mod order;
+mod reload;
 mod resume;

@@ -26,7 +26,6 @@ async fn the_full_load_comes_before_changes_and_changes_by_name_across_folders()
         assert_eq!(batch.position.file("public.orders", &batch.origin.order, 0), FileProgress::Whole);
     }
     assert_eq!(reader.backlog(), Backlog::default());
-    assert_eq!(reader.late_files(), 0);
 }
 
 #[tokio::test]
