@@ -91,7 +91,7 @@ async fn decode_only(place: &Place) -> Result<u64, Failure> {
     let (table, schema) = &place.tables[0];
     let mut position = Position::start();
     position.advance_file(&table.to_string(), "0/LOAD00000001.csv", i64::MAX, u64::MAX, true);
-    let mut reader = place.source()?.open(table, schema, position).await?;
+    let mut reader = place.source(ProcessSettings::default().memory_bytes)?.open(table, schema, position).await?;
     let mut rows = 0;
     while let Some(batch) = reader.next().await? {
         rows += batch.len() as u64;

@@ -51,9 +51,9 @@ impl Place {
         self.folder.join("dms").join(table.schema()).join(table.table())
     }
 
-    /// The source.
-    pub fn source(&self) -> Result<DmsSource, Failure> {
-        let mut settings = DmsSettings::new(format!("{}/dms", self.root));
+    /// The source, for a process that may hold so many bytes.
+    pub fn source(&self, memory_bytes: usize) -> Result<DmsSource, Failure> {
+        let mut settings = DmsSettings::new(format!("{}/dms", self.root)).within(memory_bytes);
         settings.settle = Duration::ZERO;
         settings.csv.timestamp_column = Some("ts".into());
         for (name, schema) in &self.tables {
@@ -74,10 +74,10 @@ impl Place {
         };
         let lanes: Result<Vec<LaneSettings>, Failure> =
             self.tables.iter().map(|(name, schema)| lane(name, schema, batch)).collect();
-        Ok(Supervisor::new(self.services()?, process, lanes?))
+        Ok(Supervisor::new(self.services(memory_bytes)?, process, lanes?))
     }
 
-    fn services(&self) -> Result<Services, Failure> {
+    fn services(&self, memory_bytes: usize) -> Result<Services, Failure> {
         let (clock, entropy, cpu) = (Arc::new(SystemClock), Arc::new(SystemEntropy), CpuPool::new(0)?);
         let lake_folder = self.folder.join("lake");
         std::fs::create_dir_all(&lake_folder)?;
@@ -91,7 +91,7 @@ impl Place {
             &format!("{}/lake", self.root),
             LakeSettings::default(),
         );
-        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source()?), lake })
+        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source(memory_bytes)?), lake })
     }
 }
 

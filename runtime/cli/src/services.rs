@@ -222,7 +222,7 @@ impl RequestSigner for CatalogSigner {
 }
 
 fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {
-    let mut settings = DmsSettings::new(config.source_location.clone());
+    let mut settings = DmsSettings::new(config.source_location.clone()).within(config.process.memory_bytes);
     let common = config.files_of(None);
     settings.csv = csv_settings(&common);
     settings.parquet = parquet_settings(&common);
@@ -253,9 +253,7 @@ fn dms_settings(config: &Config, lanes: &[LaneSettings]) -> DmsSettings {
     settings.on_vanished = source.on_vanished.map_or(settings.on_vanished, |choice| choice.0);
     settings.change_sequence_column = source.change_sequence_column.filter(|name| !name.is_empty());
     settings.list_whole_every = source.list_whole_every.map_or(settings.list_whole_every, |span| span.0);
-    let share = config.process.memory_bytes / 8;
-    settings.read_ahead_bytes = source.read_ahead_bytes.map_or(share, |size| size.0);
-    settings.mixed_cache_bytes = share;
+    settings.read_ahead_bytes = source.read_ahead_bytes.map_or(settings.read_ahead_bytes, |size| size.0);
     settings.tables = lanes.iter().map(|lane| (lane.table.clone(), table_settings(config, lane))).collect();
     settings
 }

@@ -65,6 +65,7 @@ fn decode(file: &Bytes) -> Result<usize, DecodeError> {
         skip: 0,
         schema: schema(),
         batch_rows: BATCH_ROWS,
+        batch_bytes: sluice_decode::MOST_BATCH_BYTES,
     };
     let mut decoder = csv_decoder(&settings, context)?;
     let mut rows = 0;

@@ -72,6 +72,7 @@ pub fn decode_again(
         skip: 0,
         schema: schema.clone(),
         batch_rows: 2,
+        batch_bytes: crate::MOST_BATCH_BYTES,
     };
     let mut found = drive(&settings, file, text.into()).map_err(|error| error.to_string())?;
     match (found.pop(), found.is_empty()) {

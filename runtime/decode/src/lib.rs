@@ -24,4 +24,4 @@ pub use csv::{
 pub use error::DecodeError;
 pub use parquet::{Described, ParquetDescription, ParquetSettings, describe_parquet, parquet_decoder};
 pub use renames::Renames;
-pub use step::{Decode, Decoded, FileContext, Step};
+pub use step::{Decode, Decoded, FileContext, MOST_BATCH_BYTES, Step};

@@ -53,6 +53,9 @@ pub struct Decoded {
     pub consumed: u64,
 }
 
+/// More bytes than this are never worth a batch of their own.
+pub const MOST_BATCH_BYTES: usize = 32 << 20;
+
 /// What a decoder has to know of its file.
 #[derive(Debug, Clone)]
 pub struct FileContext {
@@ -66,6 +69,8 @@ pub struct FileContext {
     pub skip: u64,
     /// The columns known so far, in source order, and the key.
     pub schema: TableSchema,
-    /// Most records in one batch, rejected ones counted. A batch also ends where it would hold too much text.
+    /// Most records in one batch, rejected ones counted.
     pub batch_rows: usize,
+    /// Bytes of text (or of Parquet, uncompressed) after which a batch ends even if it has few records.
+    pub batch_bytes: usize,
 }

@@ -9,8 +9,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::budget::{LaneId, MemoryBudget, Reserved};
 
-/// Reserved before the size of a lane's batches is known.
-const FIRST_ESTIMATE: usize = 1 << 20;
+/// Reserved at least: a batch takes more than its values.
+const LEAST_RESERVED: usize = 64 << 10;
 /// Batches read ahead of the commit.
 const READ_AHEAD: usize = 2;
 /// A decoded batch is held beside what is encoded from it.
@@ -62,34 +62,35 @@ async fn collect(
     arrivals: mpsc::Sender<Arrival>,
     again: Arc<Notify>,
 ) {
-    let mut estimate = FIRST_ESTIMATE;
     loop {
-        let mut reserved = budget.reserve(lane, estimate).await;
-        let arrival = match reader.next().await {
-            Ok(Some(batch)) => {
-                estimate = batch.memory_bytes().saturating_mul(HELD_PER_BYTE).max(1);
-                reserved.settle(estimate);
-                Arrival::Batch(Box::new(batch), reserved, reader.backlog())
-            }
-            // A lane that waits holds nothing.
-            Ok(None) => {
-                drop(reserved);
-                Arrival::CaughtUp
-            }
-            Err(error) => {
-                drop(reserved);
-                Arrival::Failed(error)
-            }
+        let arrival = match next(reader.as_mut(), &budget, lane).await {
+            Ok(Some((batch, reserved))) => Arrival::Batch(Box::new(batch), reserved, reader.backlog()),
+            Ok(None) => Arrival::CaughtUp,
+            Err(error) => Arrival::Failed(error),
         };
         let pauses = !matches!(arrival, Arrival::Batch(..));
         if arrivals.send(arrival).await.is_err() {
             return;
         }
         if pauses {
-            estimate = FIRST_ESTIMATE;
             again.notified().await;
         }
     }
+}
+
+/// The next batch, with the memory that it takes. Memory is reserved before anything is decoded, and only if there is
+/// something: a lane that waits for data holds nothing.
+async fn next(
+    reader: &mut dyn TableReader,
+    budget: &MemoryBudget,
+    lane: LaneId,
+) -> Result<Option<(ChangeBatch, Reserved)>, SourceError> {
+    let Some(expected) = reader.peek().await? else { return Ok(None) };
+    let held = |bytes: usize| bytes.saturating_mul(HELD_PER_BYTE).max(LEAST_RESERVED);
+    let mut reserved = budget.reserve(lane, held(expected)).await;
+    let Some(batch) = reader.next().await? else { return Ok(None) };
+    reserved.settle(held(batch.memory_bytes()));
+    Ok(Some((batch, reserved)))
 }
 
 /// Batches that go into one commit.

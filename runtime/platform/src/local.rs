@@ -130,7 +130,8 @@ impl Storage for LocalStorage {
 fn object(location: String, metadata: &fs::Metadata) -> ObjectMeta {
     let arrived_us = metadata.ctime().saturating_mul(1_000_000).saturating_add(metadata.ctime_nsec() / 1_000);
     // Writing changes the modification time; `chmod`, `chown` and links change only the time of arrival.
-    let etag = format!("{:x}.{:x}", metadata.mtime(), metadata.mtime_nsec());
+    // It is weak all the same: a touch changes it too.
+    let etag = format!("W/{:x}.{:x}", metadata.mtime(), metadata.mtime_nsec());
     ObjectMeta { location, size: metadata.len(), arrived_us, etag }
 }
 

@@ -15,7 +15,8 @@ pub struct ObjectMeta {
     pub size: u64,
     /// When it came to be at this place with this content, in microseconds since the epoch.
     pub arrived_us: i64,
-    /// Names its content: while this stays the same, so does the content. Empty where the storage cannot tell.
+    /// Names its content: while this stays the same, so does the content. Empty where the storage cannot tell. If it
+    /// begins with `W/`, it may change although the content does not.
     pub etag: String,
 }
 

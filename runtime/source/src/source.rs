@@ -52,6 +52,10 @@ pub trait Source: Debug + Send + Sync {
 /// The changes of one table, in their order.
 #[async_trait]
 pub trait TableReader: Send {
+    /// About how many bytes the next batch takes in memory; `None` when everything that is there now has been read.
+    /// Asking again looks for new data.
+    async fn peek(&mut self) -> Result<Option<usize>, SourceError>;
+
     /// The next batch; `None` when everything that is there now has been read. Asking again looks for new data.
     ///
     /// After an error, or if the wait is given up, the reader stands where it stood: asking again tries again.

@@ -17,8 +17,6 @@ use crate::{DecodeError, Decoded, again};
 
 /// Most bytes of one record.
 const LONGEST_RECORD: usize = 64 << 20;
-/// Text after which a batch ends even if it has few rows.
-const BATCH_TEXT: usize = 32 << 20;
 /// Rows split and then parsed column by column: few enough that their text stays in the processor's cache.
 const CHUNK_ROWS: usize = 1024;
 /// Rows for which room is made before any is there.
@@ -157,7 +155,8 @@ impl CsvDecoder {
         };
         self.rows.clear();
         self.text = text;
-        let full = self.batch.as_ref().is_some_and(|batch| batch.text_bytes >= BATCH_TEXT) || self.room() == 0;
+        let full =
+            self.batch.as_ref().is_some_and(|batch| batch.text_bytes >= self.file.batch_bytes) || self.room() == 0;
         match progress? {
             Progress::On if full => return Ok(Progress::Ready),
             Progress::On => {}

@@ -18,9 +18,6 @@ use super::wanted::Wanted;
 use crate::step::{Decode, FileContext, Step};
 use crate::{DecodeError, OpColumn};
 
-/// Bytes that a batch should not hold more of, by what the file says of its rows on average.
-const BATCH_BYTES: u64 = 32 << 20;
-
 /// A decoder of a Parquet file.
 pub fn parquet_decoder(settings: &ParquetSettings, file: FileContext) -> Result<Box<dyn Decode>, DecodeError> {
     let footer = Footer::new(&file.origin.name, file.length)?;
@@ -77,7 +74,7 @@ impl ParquetDecoder {
         let bytes: u64 =
             metadata.row_groups().iter().map(|group| u64::try_from(group.total_byte_size()).unwrap_or(0)).sum();
         let row_bytes = (bytes / rows).max(1);
-        let batch_rows = (self.file.batch_rows as u64).min(BATCH_BYTES / row_bytes).max(1) as usize;
+        let batch_rows = (self.file.batch_rows as u64).min(self.file.batch_bytes as u64 / row_bytes).max(1) as usize;
         let decoder = self.row_decoder(layout.reader.clone(), batch_rows);
         let decoder = decoder.map_err(|source| damaged(name, self.file.skip, source))?;
         Ok(State::Rows(Box::new(Rows { layout, decoder })))

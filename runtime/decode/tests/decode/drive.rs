@@ -33,6 +33,7 @@ pub fn context(schema: TableSchema, length: usize) -> FileContext {
         skip: 0,
         schema,
         batch_rows: 1000,
+        batch_bytes: sluice_decode::MOST_BATCH_BYTES,
     }
 }
 

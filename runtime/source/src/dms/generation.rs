@@ -75,6 +75,8 @@ pub(super) fn reloaded(position: &Position, folders: &[Folder], files: &[Found],
         file.kind == FileKind::FullLoad
             && generation_of(position.generations(), file) == current
             && known.is_some_and(|mark| file.arrived_us > mark.version.arrived_us)
+            // A touch must not empty a table: where a new name of the content proves nothing, the size has to differ.
+            && (!file.weak || known.is_some_and(|mark| mark.version.size != Some(file.size)))
             && is_rewritten(position, partition, &order, file)
     };
     let first = files.iter().filter(|file| file.first).filter(anew).min_by_key(|file| file.arrived_us)?;

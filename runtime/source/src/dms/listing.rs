@@ -28,6 +28,8 @@ pub(super) struct Found {
     pub arrived_us: i64,
     /// Digest of the storage's name for its content.
     pub content: Option<u64>,
+    /// Whether that name may change although the content does not.
+    pub weak: bool,
     /// Which of the table's folders it is in.
     pub folder: usize,
 }
@@ -221,6 +223,7 @@ impl TableFolder {
             size: object.size,
             arrived_us: object.arrived_us,
             content: digest(&object.etag),
+            weak: object.etag.starts_with("W/"),
             folder: number,
             location: object.location,
         });

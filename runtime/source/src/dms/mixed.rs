@@ -282,6 +282,7 @@ impl OpenMixed {
             skip,
             schema: schema.clone(),
             batch_rows: reading.batch_rows,
+            batch_bytes: reading.batch_bytes,
         };
         let decoder = csv_decoder(&self.reading.settings.csv, context).map_err(|source| self.undecodable(source))?;
         let rows = rows.clone();

@@ -185,6 +185,7 @@ impl Source for DmsSource {
             clock: Arc::clone(&self.clock),
             formats: self.settings.for_table(table),
             batch_rows: self.settings.batch_rows,
+            batch_bytes: self.settings.batch_bytes,
             settle: self.settings.settle,
             ahead: self.ahead.clone(),
         };

@@ -24,6 +24,7 @@ pub(super) struct Reading {
     pub clock: Arc<dyn Clock>,
     pub formats: DmsTableSettings,
     pub batch_rows: usize,
+    pub batch_bytes: usize,
     pub settle: Duration,
     pub ahead: ReadAhead,
 }
@@ -183,6 +184,7 @@ impl OpenFile {
             skip: self.decoded,
             schema: schema.clone(),
             batch_rows: reading.batch_rows,
+            batch_bytes: reading.batch_bytes,
         };
         let decoder = match file.format {
             FileFormat::Csv | FileFormat::GzipCsv => csv_decoder(&reading.formats.csv, context),

@@ -121,6 +121,7 @@ mod tests {
             first: false,
             size: 1,
             arrived_us,
+            weak: false,
             content: None,
             folder: 0,
         }

@@ -8,6 +8,7 @@ use sluice_decode::Decoded;
 
 use crate::{Backlog, SourceError, TableReader};
 
+use super::file_name::FileFormat;
 use super::generation::{self, Cause, Verdict};
 use super::listing::{Listing, TableFolder};
 use super::mixed::{MixedReading, OpenMixed};
@@ -51,6 +52,8 @@ pub(super) struct DmsReader {
     reported: HashSet<String>,
     /// Mixed files passed by since the last batch.
     passed_by: usize,
+    /// What the last batch of the open file took in memory.
+    last_bytes: usize,
 }
 
 /// The file that the reader is in.
@@ -126,6 +129,7 @@ impl DmsReader {
             sequence,
             reported: HashSet::new(),
             passed_by: 0,
+            last_bytes: 0,
         }
     }
 
@@ -149,6 +153,25 @@ impl DmsReader {
         self.queue = plan.pending;
         self.list_again = false;
         Ok(())
+    }
+
+    fn has_nothing(&self) -> bool {
+        self.open.is_none() && self.queue.is_empty() && self.verdict.is_none()
+    }
+
+    /// About how much the next batch takes in memory: as the last one of the same file, or as the file's size lets expect.
+    fn expected_bytes(&self) -> usize {
+        if self.open.is_some() && self.last_bytes > 0 {
+            return self.last_bytes;
+        }
+        let open = self.open.as_ref().map(Open::pending);
+        let Some(next) = open.or_else(|| self.queue.front()) else { return 0 };
+        // Text takes about as much room as columns; what is compressed may become of any size.
+        let most = self.reading.batch_bytes;
+        match next.file.format {
+            FileFormat::Csv => most.min(usize::try_from(next.file.size).unwrap_or(most)),
+            FileFormat::GzipCsv | FileFormat::Parquet => most,
+        }
     }
 
     /// Takes up the next file that holds something.
@@ -288,6 +311,7 @@ impl DmsReader {
             });
         };
         self.learn(&decoded.rows);
+        self.last_bytes = decoded.rows.get_array_memory_size();
         self.check_sequence(&origin, &decoded, first);
         Some(ChangeBatch {
             origin,
@@ -328,6 +352,7 @@ impl DmsReader {
     /// Leaves the open file, which is read whole.
     fn finish(&mut self) {
         let Some(open) = self.open.take() else { return };
+        self.last_bytes = 0;
         let pending = open.pending();
         // Its arrival now counts for the position, so what arrived between the listing and then has to be seen first.
         self.list_again |= open.version().arrived_us != pending.file.arrived_us;
@@ -394,6 +419,13 @@ async fn judge(
 
 #[async_trait]
 impl TableReader for DmsReader {
+    async fn peek(&mut self) -> Result<Option<usize>, SourceError> {
+        if self.has_nothing() || self.open.is_none() && self.list_again {
+            self.look().await?;
+        }
+        Ok((!self.has_nothing()).then(|| self.expected_bytes()))
+    }
+
     async fn next(&mut self) -> Result<Option<ChangeBatch>, SourceError> {
         // Looking once is enough to see what is there now, and no change of the folder can keep this call from ending.
         let mut may_look = true;

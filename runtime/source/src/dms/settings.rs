@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sluice_change::{TableName, TableSchema};
-use sluice_decode::{CsvSettings, MixedSettings, ParquetSettings};
+use sluice_decode::{CsvSettings, MOST_BATCH_BYTES, MixedSettings, ParquetSettings};
 
 /// Rows of one batch unless set otherwise: enough to make columns worth while, few enough for many lanes.
 const DEFAULT_BATCH_ROWS: usize = 65_536;
@@ -70,6 +70,8 @@ pub struct DmsSettings {
     pub tables: BTreeMap<TableName, DmsTableSettings>,
     /// Most records of one batch.
     pub batch_rows: usize,
+    /// Bytes, as stored, after which a batch ends even if it has few records.
+    pub batch_bytes: usize,
     /// How long a plain CSV file must not have changed before its end counts as its end. Nothing in such a file says
     /// where it ends, so one that is still being written would be taken for whole.
     pub settle: Duration,
@@ -104,7 +106,22 @@ pub struct DmsTableSettings {
     pub declared: TableSchema,
 }
 
+/// The share of a process's memory that one batch may take: with more, few tables could be read at the same time.
+const BATCH_SHARE: usize = 32;
+/// Less than this is not worth the making of columns.
+const LEAST_BATCH_BYTES: usize = 256 << 10;
+/// The share of a process's memory that may be read ahead, and that split mixed files may take.
+const READ_AHEAD_SHARE: usize = 8;
+
 impl DmsSettings {
+    /// Sizes batches and read-ahead for a process that may hold so many bytes.
+    pub fn within(mut self, memory_bytes: usize) -> Self {
+        self.batch_bytes = (memory_bytes / BATCH_SHARE).clamp(LEAST_BATCH_BYTES, MOST_BATCH_BYTES);
+        self.read_ahead_bytes = memory_bytes / READ_AHEAD_SHARE;
+        self.mixed_cache_bytes = memory_bytes / READ_AHEAD_SHARE;
+        self
+    }
+
     /// The defaults for a source folder.
     pub fn new(location: impl Into<String>) -> Self {
         Self {
@@ -113,6 +130,7 @@ impl DmsSettings {
             parquet: ParquetSettings::default(),
             tables: BTreeMap::new(),
             batch_rows: DEFAULT_BATCH_ROWS,
+            batch_bytes: MOST_BATCH_BYTES,
             settle: DEFAULT_SETTLE,
             mixed: Vec::new(),
             on_rewritten: OnRewritten::default(),
