@@ -15,7 +15,7 @@ use sluice_tests::table::assert_same;
 /// Histories through which each setting goes alone.
 const HISTORIES: u64 = 6;
 /// Random combinations; more are asked for with `SLUICE_CASES`.
-const CASES: u64 = 600;
+const CASES: u64 = 300;
 /// Where they begin; others are tried with `SLUICE_SEED`.
 const SEED: u64 = 20_260_401;
 /// Combinations that go through the real program.

@@ -16,7 +16,7 @@ use sluice_tests::simulation::{Fault, Outage, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 
 /// Cases of each property; more are asked for with `SLUICE_CASES`.
-const CASES: u32 = 1000;
+const CASES: u32 = 500;
 /// Shares of reads that are answered with half of what was asked for.
 const HALF_ANSWERS: [f64; 3] = [0.0, 0.0, 0.05];
 /// Where the cases begin; others are tried with `SLUICE_SEED`, and a failing run is repeated with its own.
