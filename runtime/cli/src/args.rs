@@ -18,6 +18,8 @@ Examples:
   sluice status                            where every table stands
   sluice rejects public.orders             the records that could not be taken in, and why
   sluice history public.orders 4711        all changes of a key, and its row now
+  sluice files public.orders               what has become of every source file
+  sluice schemas public.orders             every schema that the table has had
 ";
 
 /// The command line.
@@ -143,7 +145,8 @@ Examples:
 ";
 
 const FILES_HELP: &str = "\
-Fates: consumed, partial, pending, late, rewritten, gone, gone-in-part, ignored.
+Of files that were taken in long ago only the place in the order is remembered: their records are not counted, and they are
+not listed once they are gone.
 
 Examples:
   sluice files public.orders
@@ -152,6 +155,8 @@ Examples:
 ";
 
 const SCHEMAS_HELP: &str = "\
+Columns are told apart by Iceberg's ids, so a renamed column is seen as one.
+
 Examples:
   sluice schemas public.orders
   sluice schemas public.orders --layer bronze --json
@@ -297,8 +302,11 @@ pub(crate) struct SchemasArguments {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Layer {
+    /// Every change as it came.
     Bronze,
+    /// The current row of each key.
     Silver,
+    /// Records that could not be taken in.
     DeadLetters,
 }
 
@@ -306,13 +314,21 @@ pub(crate) enum Layer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Fate {
+    /// All of it is taken in.
     Consumed,
+    /// Taken in in part; the rest comes next.
     Partial,
+    /// Not taken in yet.
     Pending,
+    /// It sorts before files that are taken in, and comes next.
     Late,
+    /// Taken in, and has other content now (see `source.on_rewritten`).
     Rewritten,
+    /// Taken in, and no longer at the source.
     Gone,
+    /// Removed when it had been taken in in part: put it back for the rest.
     GoneInPart,
+    /// No file of DMS; the remark says why.
     Ignored,
 }
 

@@ -71,7 +71,11 @@ pub(crate) async fn command(
     if arguments.json {
         terminal.say_json(&report);
     } else {
-        terminal.say(&render(&report, arguments.rows));
+        terminal.say(&match report.files.is_empty() {
+            true if arguments.fate.is_empty() => format!("{}: there are no files at the source", report.table),
+            true => format!("{}: there are no files of that fate", report.table),
+            false => render(&report, arguments.rows),
+        });
     }
     Ok(Exit::Success)
 }
@@ -137,9 +141,6 @@ fn word(fate: Fate) -> &'static str {
 }
 
 fn render(report: &FilesReport, counted: bool) -> String {
-    if report.files.is_empty() {
-        return format!("{}: no such files\n", report.table);
-    }
     let dash = || "–".to_owned();
     let mut header = vec!["file", "fate", ">bytes", "arrived", ">records"];
     header.extend(counted.then_some(">Bronze rows"));

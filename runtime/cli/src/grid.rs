@@ -23,6 +23,11 @@ impl Grid {
         self.rows.push(cells);
     }
 
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The grid as text.
     pub fn render(&self) -> String {
         let width = |column: usize| {

@@ -323,7 +323,8 @@ async fn row_of(silver: &LakeTable, key: &Key) -> Result<Option<BTreeMap<String,
 }
 
 fn render(history: &History, key: &Key) -> String {
-    let named: Vec<String> = history.key.iter().map(|(name, value)| format!("{name} = {}", plain(value))).collect();
+    let value = |name: &String| history.key.get(name).map(plain).unwrap_or_default();
+    let named: Vec<String> = key.columns.iter().map(|(name, _)| format!("{name} = {}", value(name))).collect();
     let mut text = format!("{}, {}\n\n", history.table, named.join(", "));
     if history.changes.is_empty() {
         text.push_str("Bronze holds no change of this key.\n");

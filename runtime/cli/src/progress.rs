@@ -185,8 +185,8 @@ fn total(lanes: &[LaneStatus], rate: f64) -> String {
     let states: Vec<String> = states.iter().map(|(_, word, count)| format!("{count} {word}")).collect();
     let sum = |get: fn(&LaneStatus) -> u64| lanes.iter().map(get).sum::<u64>();
     format!(
-        "{} tables: {} · {} rows/s · {} committed{}{}",
-        lanes.len(),
+        "{}: {} · {} rows/s · {} committed{}{}",
+        words::things(lanes.len(), "table"),
         states.join(", "),
         words::count(rate.round() as u64),
         words::count(sum(|lane| lane.committed.changes())),

@@ -122,7 +122,8 @@ fn nothing(arguments: &RejectsArguments, target: &Target, terminal: &Terminal) -
     if arguments.json {
         terminal.say_json(&report);
     } else if !arguments.raw {
-        terminal.say(&render(&report));
+        let (table, letters) = (&report.table, &report.dead_letters);
+        terminal.say(&format!("{table}: no dead letters ({letters} is made with the first one)"));
     }
     Ok(Exit::Success)
 }
@@ -208,8 +209,9 @@ fn letter(
 fn kind(reason: &str) -> String {
     let mut parts = reason.split('`');
     let mut text = parts.next().unwrap_or_default().to_owned();
-    while let Some(_quoted) = parts.next() {
-        text.push('…');
+    while let Some(quoted) = parts.next() {
+        // The setting that reasons name is no value.
+        text.push_str(if quoted == "columns" { "`columns`" } else { "…" });
         text.push_str(parts.next().unwrap_or_default());
     }
     text
@@ -348,10 +350,10 @@ fn replayed(report: &ReplayReport) -> String {
         return match report.requested {
             0 => format!("{}: there are no such dead letters\n", report.table),
             count => format!(
-                "{}: a replay of {} dead letters is asked for. The process that runs the table carries it out within a \
+                "{}: a replay of {} is asked for. The process that runs the table carries it out within a \
                  few seconds, else the next `sluice run` does; `sluice rejects {}` shows what came of it.\n",
                 report.table,
-                words::count(count),
+                words::things(count as usize, "dead letter"),
                 report.table
             ),
         };
@@ -362,7 +364,7 @@ fn replayed(report: &ReplayReport) -> String {
 fn outcome_words(outcome: &ReplayOutcome) -> String {
     let mut text = format!("{} replayed", words::count(outcome.replayed));
     if outcome.held > 0 {
-        text.push_str(&format!(", {} were in Bronze already", words::count(outcome.held)));
+        text.push_str(&format!(", {} in Bronze already", words::count(outcome.held)));
     }
     text.push_str(&format!(", {} stay\n", words::count(outcome.remaining)));
     for (reason, place) in &outcome.reasons {
@@ -372,8 +374,12 @@ fn outcome_words(outcome: &ReplayOutcome) -> String {
 }
 
 fn render(report: &RejectsReport) -> String {
-    let mut text =
-        format!("{}: {} dead letters in {}\n", report.table, words::count(report.count), report.dead_letters);
+    let mut text = format!(
+        "{}: {} in {}\n",
+        report.table,
+        words::things(report.count as usize, "dead letter"),
+        report.dead_letters
+    );
     if !report.groups.is_empty() {
         let mut grid = Grid::new(&[">count", "column", "reason"]);
         for group in report.groups.iter().take(SHOWN_GROUPS) {
@@ -402,7 +408,10 @@ fn render(report: &RejectsReport) -> String {
                 value::line(&letter.raw),
             ]);
         }
-        text.push_str(&format!("\n{}", grid.render()));
+        text.push_str(&format!(
+            "\n{}\n`--show NO` shows one as it came; `--replay` takes in those that can be, once the configuration is mended.\n",
+            grid.render()
+        ));
     }
     if let Some(request) = &report.replay_requested {
         text.push_str(&format!(
@@ -425,6 +434,7 @@ mod tests {
         assert_eq!(kind("`x` is no int: expected digits"), "… is no int: expected digits");
         assert_eq!(kind("`y` is no int: expected digits"), kind("`x` is no int: expected digits"));
         assert_eq!(kind("the record has 3 values"), "the record has 3 values");
+        assert_eq!(kind("declare `x` in `columns`"), "declare … in `columns`");
     }
 
     #[test]
@@ -433,7 +443,7 @@ mod tests {
         let outcome = ReplayOutcome { replayed: 1200, held: 1, remaining: 2, reasons, ..ReplayOutcome::default() };
         let report = ReplayReport { table: "s.t".into(), requested: 1203, request: None, outcome: Some(outcome) };
         let text = replayed(&report);
-        assert!(text.starts_with("s.t: 1,200 replayed, 1 were in Bronze already, 2 stay\n"), "{text}");
+        assert!(text.starts_with("s.t: 1,200 replayed, 1 in Bronze already, 2 stay\n"), "{text}");
         assert!(text.contains("`x` is no int (for example s/t/f.csv record 3)"));
     }
 }

@@ -143,9 +143,10 @@ fn remarks(lane: &LaneStatus) -> Vec<String> {
             remarks.push(format!("{words}: {}", words::count(count)));
         }
     };
-    counted(lane.committed.rejected, "records that could not be taken in exactly and are in its dead letters");
+    let rejected = "records that could not be taken in exactly and are in its dead letters";
+    counted(lane.committed.rejected, &format!("{rejected} (`sluice rejects {}` shows them)", lane.table));
     counted(lane.replayed, "dead letters replayed");
-    counted(lane.late_files, "files that came after files that sort behind them, taken in then");
+    counted(lane.late_files, "late files: they came after files that sort behind them, and were taken in all the same");
     counted(lane.deletes_without_row, "deletes of keys that Silver did not hold");
     counted(
         lane.updates_without_row,
@@ -178,8 +179,9 @@ mod tests {
         assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>()[..3], ["table", "state", "loads"]);
         assert!(lines[3].starts_with("public.orders  caught up    1,200"), "{text}");
         assert!(text.contains("public.items: quarantined: its folder cannot be listed"));
-        assert!(
-            text.contains("public.orders: records that could not be taken in exactly and are in its dead letters: 2")
-        );
+        assert!(text.contains(
+            "public.orders: records that could not be taken in exactly and are in its dead letters (`sluice rejects \
+                           public.orders` shows them): 2"
+        ));
     }
 }

@@ -37,7 +37,12 @@ pub(crate) async fn command(
         Layer::DeadLetters => &target.lane.rejects,
     };
     let Some(table) = target.lake.open_metadata(ident).await? else {
-        return Err(StartError::Asked(format!("there is no table {ident} in the lake (yet)")));
+        let made = match arguments.layer {
+            Layer::Bronze => "it is made with the first records",
+            Layer::Silver => "it is made with the first records of a table that has a `key`",
+            Layer::DeadLetters => "it is made with the first dead letter",
+        };
+        return Err(StartError::Asked(format!("there is no table {ident} in the lake: {made}")));
     };
     let report = SchemasReport {
         table: arguments.table.clone(),

@@ -260,7 +260,7 @@ fn render(report: &StatusReport) -> String {
             or_dash(table.position.clone()),
         ]);
     }
-    let mut text = grid.render();
+    let mut text = if grid.is_empty() { String::new() } else { grid.render() };
     if let Some(process) = &report.process {
         let ago = words::span(report.at_us - process.written_us);
         text.push_str(&match process.alive {
@@ -312,7 +312,8 @@ fn remarks(table: &TableStatus) -> Vec<String> {
     if let Some(error) = &table.error {
         remarks.push(error.clone());
     }
-    if let Some(error) = &table.source_error {
+    let is_reason = |error: &&String| table.reason.as_ref().is_some_and(|reason| reason.contains(*error));
+    if let Some(error) = table.source_error.as_ref().filter(|error| !is_reason(error)) {
         remarks.push(error.clone());
     }
     if let Some(reason) = &table.reason {
@@ -320,8 +321,8 @@ fn remarks(table: &TableStatus) -> Vec<String> {
     }
     if table.odd_files > 0 {
         remarks.push(format!(
-            "{} files are rewritten, gone in part or ignored: see `sluice files {} --fate rewritten,gone-in-part,ignored`",
-            words::count(table.odd_files),
+            "{} rewritten, gone in part or ignored: see `sluice files {} --fate rewritten,gone-in-part,ignored`",
+            words::things(usize::try_from(table.odd_files).unwrap_or(usize::MAX), "file"),
             table.table
         ));
     }

@@ -192,8 +192,8 @@ fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(),
         return Ok(());
     }
     Err(LaneError::Settings(format!(
-        "{ident} is merged by ({}), and the configuration says `key = [{}]`: correct `key`, or remove the table so that \
-         it is made anew",
+        "{ident} is merged by ({}), and the configuration says `key = [{}]`: correct `key`, or remove that table, \
+         which is then made anew from Bronze",
         stored.join(", "),
         wanted.join(", ")
     )))

@@ -7,7 +7,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The source as a whole.
-    #[error("cannot list the source folder {location}: check the setting `location`, and that this user may read it")]
+    #[error(
+        "cannot list the source folder {location}: check that it is there (`source.location`) and that this user may read it"
+    )]
     Root {
         /// The source's folder.
         location: String,
@@ -56,7 +58,7 @@ pub enum SourceError {
         source: StorageError,
     },
     /// One file's content.
-    #[error("cannot decode {file} after its record {record}; it is tried again from there")]
+    #[error("cannot decode {file} after its record {record}")]
     Decode {
         /// The file, relative to the source.
         file: String,
@@ -80,7 +82,7 @@ pub enum SourceError {
     /// A full load written anew where that is refused.
     #[error(
         "table {table} is being loaded anew (the full-load file {file} was consumed and has other content now), and \
-         `on_reload` is \"refuse\": set it to \"replace\" to have the table emptied and loaded again, or to \"ignore\""
+         `source.on_reload` is \"refuse\": set it to \"replace\" to have the table emptied and loaded again, or to \"ignore\""
     )]
     Reloaded {
         /// The table.
@@ -90,8 +92,8 @@ pub enum SourceError {
     },
     /// Columns that are known only by their place.
     #[error(
-        "the columns of table {table} have no names: {file} has no header line; declare the table's `columns`, or set \
-         AddColumnName=true in the DMS endpoint"
+        "the columns of table {table} have no names: no header line is seen in {file}; declare the table's `columns`, or \
+         set `csv.header = true` if its first line names them (DMS: AddColumnName)"
     )]
     NoColumnNames {
         /// The table.

@@ -69,8 +69,8 @@ fn compare_key(silver: &LakeTable, lane: &LaneSettings, check: &mut TableCheck) 
     wanted.sort_unstable();
     if stored != wanted {
         check.fail(format!(
-            "its Silver is merged by ({}) and the configuration says `key = [{}]`: correct `key`, or remove the table \
-             so that it is made anew",
+            "its Silver is merged by ({}) and the configuration says `key = [{}]`: correct `key`, or remove \
+             Silver, which is then made anew from Bronze",
             stored.join(", "),
             wanted.join(", ")
         ));

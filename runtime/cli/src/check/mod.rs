@@ -108,7 +108,12 @@ async fn examine_table(
     let mut check = TableCheck::new(lane);
     let (stored, position) = match lake {
         Some(lake) => lake::examine(lake, lane, &mut check).await,
-        None => (Vec::new(), None),
+        None => {
+            // Without a catalog there is no table yet, and a run makes them.
+            check.to_make.push(lane.bronze.to_string());
+            check.to_make.extend((!lane.declared.key.is_empty()).then(|| lane.silver.to_string()));
+            (Vec::new(), None)
+        }
     };
     if in_source.is_some() {
         let columns = source::examine(lane, in_source == Some(true), source, &stored, &mut check).await;

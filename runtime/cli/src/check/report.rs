@@ -141,7 +141,7 @@ impl CheckReport {
             let _ = text.write_fmt(line).and_then(|()| text.write_char('\n'));
         };
         lines(format_args!("configuration  {}", self.configuration));
-        lines(format_args!("source         {} ({} tables)", self.source, self.tables_in_source));
+        lines(format_args!("source         {} ({})", self.source, words::things(self.tables_in_source, "table")));
         lines(format_args!("warehouse      {}", self.warehouse));
         lines(format_args!("catalog        {}\n", self.catalog));
         for error in &self.errors {
@@ -168,8 +168,10 @@ impl CheckReport {
         lines(format_args!("{}", self.plan()));
         let failed = self.tables.iter().filter(|table| !table.errors.is_empty()).count();
         match self.exit() {
-            Exit::Success => lines(format_args!("ready: {} tables can run", self.tables.len())),
-            Exit::Partial => lines(format_args!("not ready: {failed} of {} tables cannot run", self.tables.len())),
+            Exit::Success => lines(format_args!("ready: {} can run", words::things(self.tables.len(), "table"))),
+            Exit::Partial => {
+                lines(format_args!("not ready: {failed} of {} cannot run", words::things(self.tables.len(), "table")))
+            }
             _ => lines(format_args!("not ready: no table can run")),
         }
     }
@@ -197,6 +199,8 @@ impl CheckReport {
             let state = match (table.errors.is_empty(), table.warnings.is_empty()) {
                 (false, _) => "error",
                 (true, false) => "warning",
+                // What stands in the way of all tables hides what there is to say of each.
+                (true, true) if !self.errors.is_empty() => "–",
                 (true, true) => "ok",
             };
             let dash = || "–".to_owned();

@@ -53,7 +53,8 @@ fn note_odd(files: &[sluice_source::SourceFile], check: &mut TableCheck) {
         .map(|file| file.name.as_str())
         .collect();
     if let Some(first) = ignored.first() {
-        check.warn(format!("{} not read, for example {first}", words::things(ignored.len(), "file")));
+        let (files, table) = (words::things(ignored.len(), "file"), &check.table);
+        check.warn(format!("{files} not read, for example {first}: `sluice files {table} --fate ignored` says why"));
     }
     let late = files.iter().filter(|file| file.fate == FileFate::Late).count();
     if late > 0 {

@@ -31,7 +31,10 @@ pub(crate) async fn command(folder: &Path, outputs: &Outputs) -> Result<Exit, St
     sample::unpack(folder, &sample::FULL_LOAD).map_err(failed)?;
     let dms = folder.join("dms");
     say(&match again {
-        false => format!("1. The full load of {} goes in.\n", dms.display()),
+        false => format!(
+            "1. The full load of {} goes in. One of its records cannot be taken in exactly and becomes a dead letter.\n",
+            dms.display()
+        ),
         true => format!(
             "1. {} holds the whole sample from an earlier demo: what has not gone in goes in. (Another folder with --dir \
              shows the full load and the changes one after the other.)\n",
@@ -45,7 +48,7 @@ pub(crate) async fn command(folder: &Path, outputs: &Outputs) -> Result<Exit, St
     sample::unpack(folder, &sample::CHANGES).map_err(failed)?;
     if !again {
         say(
-            "\n2. The changes go in: inserts, updates, deletes, changed keys, and two records that cannot be taken in.\n",
+            "\n2. The changes go in: inserts, updates, deletes, changed keys, and another record that becomes a dead letter.\n",
         );
     }
     let changed = run::take_in(&config, true, outputs).await?;

@@ -1,6 +1,6 @@
 //! What was found, as a configuration file with the evidence in comments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sluice_decode::OpColumn;
@@ -71,10 +71,14 @@ fn document(text: &mut String, found: &Found, location: &str, common: &Files) ->
     if let Some(first) = found.mixed_files.first() {
         writeln!(
             text,
-            "# review: {} with the changes of many tables, such as {}",
+            "\n# review: {} with the changes of many tables, such as {}:\n\
+             # each of these tables needs its `key` and its `columns` below",
             words::things(found.mixed_files.len(), "file"),
             comment(first)
         )?;
+        for folder in mixed_folders(&found.mixed_files) {
+            writeln!(text, "[[source.mixed]]\npath = {}", quoted(folder))?;
+        }
     }
     if let Some(endpoint) = &found.s3_endpoint {
         writeln!(text, "\n[s3]\nendpoint = {}", quoted(endpoint))?;
@@ -87,6 +91,19 @@ fn document(text: &mut String, found: &Found, location: &str, common: &Files) ->
         writeln!(text, "\n[tables]")?;
     }
     Ok(())
+}
+
+/// The folders of files that hold many tables, without the folders of dates below them.
+fn mixed_folders(files: &[String]) -> BTreeSet<&str> {
+    let is_date = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+    let folder = |file: &'_ String| -> Option<usize> {
+        let mut end = file.rfind('/')?;
+        while let Some(slash) = file[..end].rfind('/').filter(|slash| is_date(&file[slash + 1..end])) {
+            end = slash;
+        }
+        Some(end)
+    };
+    files.iter().filter_map(|file| folder(file).map(|end| &file[..end])).collect()
 }
 
 fn write_table(text: &mut String, found: &FoundTable, common: &Files) -> std::fmt::Result {
@@ -116,7 +133,11 @@ fn write_table(text: &mut String, found: &FoundTable, common: &Files) -> std::fm
         )?;
     } else {
         let names: Vec<String> = found.key.iter().map(|name| quoted(name)).collect();
-        writeln!(text, "key = [{}]  # review: {}", names.join(", "), comment(&found.key_evidence.join("; ")))?;
+        let evidence = match found.key_evidence.is_empty() {
+            true => "a guess, see above".to_owned(),
+            false => found.key_evidence.join("; "),
+        };
+        writeln!(text, "key = [{}]  # review: {}", names.join(", "), comment(&evidence))?;
     }
     if !found.types_stated && !found.columns.is_empty() {
         writeln!(text, "columns = [")?;
@@ -224,13 +245,14 @@ mod tests {
             location: "file:///dms".into(),
             s3_endpoint: None,
             tables,
-            mixed_files: vec!["x/CDC_TXN-1.csv".into()],
+            mixed_files: vec!["x/2026/03/CDC_TXN-1.csv".into(), "x/CDC_TXN-2.csv".into()],
         };
         let text = write(&found, "/dms");
         let config = Config::parse(Path::new("s.toml"), Path::new("/"), text.clone(), &|_| None)
             .unwrap_or_else(|error| panic!("{}\n{text}", sluice_pipeline::explain(&error)));
         let lanes = config.lanes(&[]).unwrap();
         assert_eq!(lanes.len(), 4);
+        assert_eq!(text.matches("[[source.mixed]]\npath = \"x\"").count(), 1, "{text}");
         let orders = lanes.iter().find(|lane| lane.table.to_string() == "public.orders").unwrap();
         assert_eq!(orders.declared.key, ["id"]);
         assert_eq!(orders.declared.columns[1].name, "a \"b\"${x}");

@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::program::Outputs;
 use crate::sampling::{SAMPLE_ROWS, Sample};
 use crate::services::{Machine, StartError};
+use crate::words;
 
 /// Tables looked at at the same time.
 const AT_ONCE: usize = 8;
@@ -203,7 +204,8 @@ fn take_before_images(found: &mut FoundTable, columns: usize) {
         found.columns.truncate(found.columns.len() - columns);
         found.before_image_prefix = Some(UNNAMED_PREFIX.to_owned());
         found.review.push(format!(
-            "the last {columns} value(s) of changes look like before images of the key: only some updates fill them"
+            "the last {} of changes look like before images of the key: only some updates fill them",
+            words::things(columns, "value")
         ));
     } else {
         found
@@ -349,9 +351,10 @@ async fn sample(
 fn summary(found: &Found, out: &Path) -> String {
     let reviews: usize = found.tables.iter().map(|table| table.review.len()).sum();
     format!(
-        "{} tables found; {} has {reviews} lines to review.\nNext: read them (`grep -n review {}`), then `sluice check --config {}`.\n",
-        found.tables.len(),
+        "{} found; {} has {} to review.\nNext: read them (`grep -n review {}`), then `sluice check --config {}`.\n",
+        words::things(found.tables.len(), "table"),
         out.display(),
+        words::things(reviews, "note"),
         out.display(),
         out.display()
     )

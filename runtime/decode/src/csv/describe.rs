@@ -124,14 +124,18 @@ fn named_by_evidence(
     }
     let settings = CsvSettings { header: HeaderMode::Present, ..plan.settings.clone() };
     let first = Plan { settings: &settings, ..plan }.decide(rows.rest(), text, nulls);
-    let (Ok(First::Header(layout)), mut place) = (first, next) else {
-        return Ok(None);
-    };
-    let mut below = Rows::default();
+    let (mut below, mut place) = (Rows::default(), next);
     split_sample(splitter, text, width, &mut below, &mut place);
-    let evident = (0..width).any(|column| guess_type(&below, column, text, nulls) != ColumnType::String);
+    if !(0..width).any(|column| guess_type(&below, column, text, nulls) != ColumnType::String) {
+        return Ok(None);
+    }
     *at = next;
-    Ok(evident.then_some((layout, true)))
+    match first {
+        Ok(First::Header(layout)) => Ok(Some((layout, true))),
+        Ok(_) => Ok(None),
+        // A header line that cannot be the table's, say without a column of the key, is worth saying so.
+        Err(reason) => Err(DecodeError::Columns { file: FILE.into(), reason }),
+    }
 }
 
 /// Whether a text could be a column's name: a letter or underscore, then those, digits and a few signs.

@@ -86,7 +86,7 @@ impl<'a> Plan<'a> {
             return Ok(First::Header(self.by_names(&values(fields, text))?));
         }
         if self.schema.columns.is_empty() {
-            return Err("its columns are not known, for it has no header line; declare them as `columns`".into());
+            return Err("its columns are not known, for no header line is seen in it; declare them as `columns`".into());
         }
         Ok(match readings.as_slice() {
             [] => First::Misfit(self.misfit(fields.len())),
@@ -228,14 +228,14 @@ impl<'a> Plan<'a> {
         }
         if let Some(missing) = self.schema.key.iter().find(|key| !texts.contains(&key.as_str())) {
             return Err(format!(
-                "its header line does not have the key column `{missing}` (it has {}); correct `key`, or `header` if \
-                 this file has no header line",
+                "its header line does not have the key column `{missing}` (it has {}); correct `key`, or set \
+                 `csv.header = false` if its first line is data",
                 texts.join(", ")
             ));
         }
         if layout.op.is_none() && !self.full_load && has_op {
             return Err(format!(
-                "its header line has no column `{OP}`; if the task replicates inserts only, set `op_column = \"absent\"`"
+                "its header line has no column `{OP}`; if the task replicates inserts only, set `csv.op = false`"
             ));
         }
         Ok(layout)
@@ -269,7 +269,8 @@ impl Layout {
 }
 
 fn width_reason(width: usize, expected: usize, remedy: &str) -> String {
-    format!("the record has {width} values, expected {expected}; if columns were added to the table, {remedy}")
+    let reason = format!("the record has {width} values, expected {expected}");
+    if width > expected { format!("{reason}; if columns were added to the table, {remedy}") } else { reason }
 }
 
 fn values<'t>(fields: &[Field], text: &'t [u8]) -> Vec<&'t [u8]> {

@@ -89,3 +89,14 @@ fn a_sample_may_be_cut_anywhere_and_be_gzip() {
     assert_eq!(found[0].column_type.to_string(), "long");
     assert_eq!(describe_csv(&settings, false, &schema(&[]), b"Op,i", true).unwrap(), None, "a name may be cut");
 }
+
+#[test]
+fn a_header_line_without_the_key_is_said_to_lack_it() {
+    let wrong = sluice_change::TableSchema { columns: Vec::new(), key: vec!["ident".into()] };
+    let told = |sample: &str| {
+        describe_csv(&CsvSettings::default(), true, &wrong, sample.as_bytes(), true).map_err(|e| e.to_string())
+    };
+    let error = told("id,name\n1,a\n").unwrap_err();
+    assert!(error.contains("does not have the key column `ident` (it has id, name)"), "{error}");
+    assert_eq!(told("1,a\n2,b\n"), Ok(None));
+}

@@ -318,7 +318,10 @@ fn guess(name: &str, values: &[Option<Value>], dialect: &Dialect) -> ColumnType 
 
 /// Says what was seen, in words.
 fn note(dialect: &mut Dialect, files: &[Split<'_>], headers: usize) {
-    let mut notes = vec![format!("{} records of {} CSV files were looked at", dialect.records, files.len())];
+    let plural = |number: u64| if number == 1 { "" } else { "s" };
+    let (records, count) = (dialect.records, files.len() as u64);
+    let (of_records, of_files) = (plural(records as u64), plural(count));
+    let mut notes = vec![format!("{records} record{of_records} of {count} CSV file{of_files} looked at")];
     if dialect.header.is_none() {
         notes.push(format!("{headers} of {} files have a header line", files.len()));
     }

@@ -123,6 +123,11 @@ fn unreadable(file: &Found, source: StorageError) -> SourceError {
 }
 
 fn undecodable(file: &Found, source: DecodeError) -> SourceError {
+    let source = match source {
+        // The decoder of a sample does not know the file's name.
+        DecodeError::Columns { reason, .. } => DecodeError::Columns { file: file.name.clone(), reason },
+        other => other,
+    };
     SourceError::Decode { file: file.name.clone(), record: 0, source }
 }
 

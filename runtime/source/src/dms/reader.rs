@@ -254,7 +254,7 @@ impl DmsReader {
                     table = %self.folder.table,
                     file,
                     "this file has other content now than when it was consumed; the new content is not read: put it \
-                     into a file of its own, or set `on_rewritten` to \"read_again\""
+                     into a file of its own, or set `source.on_rewritten` to \"read_again\""
                 );
             }
         }
