@@ -28,7 +28,10 @@ const SCAN_ROWS: usize = 65_536;
 /// Begins the names of Bronze's columns with values before the change.
 const BEFORE: &str = "_before_";
 /// Bronze's own columns that a change is told by.
-const META: [&str; 6] = ["_seq", "_op", "_commit_ts", "_source_file", "_source_row", "_source_order"];
+const META: [&str; 8] =
+    ["_seq", "_op", "_commit_ts", "_source_file", "_source_row", "_source_order", "_ingested_at", "_unsent"];
+/// Stands for a value that the source did not send: the column kept the one that it had.
+const NOT_SENT: &str = "(not sent)";
 
 /// The changes of a key and its row.
 #[derive(Debug, Serialize)]
@@ -255,6 +258,8 @@ fn change(rows: &RecordBatch, row: usize, moves_away: bool) -> Result<Change, Ar
     let text = |name: &str| Ok::<_, ArrowError>(value::text(column(name)?, row)?.unwrap_or_default());
     let number = |name: &str| Ok::<_, ArrowError>(column(name)?.as_primitive::<Int64Type>().value(row));
     let times = column("_commit_ts")?;
+    let unsent = rows.column_by_name("_unsent").map(|unsent| value::text(unsent, row)).transpose()?.flatten();
+    let unsent = unsent.unwrap_or_default();
     let (mut values, mut before, mut texts) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (field, array) in rows.schema_ref().fields().iter().zip(rows.columns()) {
         let name = field.name();
@@ -262,7 +267,9 @@ fn change(rows: &RecordBatch, row: usize, moves_away: bool) -> Result<Change, Ar
             if array.is_valid(row) {
                 before.insert(of.to_owned(), value::json(array, row)?);
             }
-        } else if !META.contains(&name.as_str()) && name != "_ingested_at" {
+        } else if unsent.split(',').any(|column| column == name) {
+            texts.push((name.clone(), Some(NOT_SENT.to_owned())));
+        } else if !META.contains(&name.as_str()) {
             values.insert(name.clone(), value::json(array, row)?);
             texts.push((name.clone(), value::text(array, row)?));
         }

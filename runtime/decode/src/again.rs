@@ -9,13 +9,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sluice_change::{Origin, TableSchema};
 
-use crate::csv::{CsvSettings, HeaderMode, OpColumn, csv_decoder};
+use crate::csv::{CsvSettings, HeaderMode, OpColumn, RowDelimiter, csv_decoder};
 use crate::step::{FileContext, Step};
 use crate::{DecodeError, Decoded};
 
 const HEADER: &str = "header ";
-const WITH_OP: &str = "op";
-const WITHOUT_OP: &str = "no op";
+const WITH_OP: &str = "op ";
+const WITHOUT_OP: &str = "no op ";
 
 /// A record that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +35,18 @@ pub(crate) fn header_layout(line: &[u8]) -> Arc<str> {
     format!("{HEADER}{}", String::from_utf8_lossy(line)).into()
 }
 
-/// The layout of a file without one.
-pub(crate) fn place_layout(has_op: bool) -> Arc<str> {
-    if has_op { WITH_OP.into() } else { WITHOUT_OP.into() }
+/// The layout of a file without one, whose records have so many values.
+pub(crate) fn place_layout(has_op: bool, width: usize) -> Arc<str> {
+    format!("{}{width}", if has_op { WITH_OP } else { WITHOUT_OP }).into()
+}
+
+/// Whether a file's records begin with the operation, and how many values they have.
+fn parse_place_layout(layout: &str) -> Option<(bool, usize)> {
+    let (has_op, width) = match layout.strip_prefix(WITH_OP) {
+        Some(width) => (true, width),
+        None => (false, layout.strip_prefix(WITHOUT_OP)?),
+    };
+    Some((has_op, width.parse().ok()?))
 }
 
 /// Reads one record again with the settings as they are now. `full_load` and `parquet` say what its file is.
@@ -57,6 +66,8 @@ pub fn decode_again(
             null_strings: vec![String::new()],
             header: HeaderMode::Present,
             op_column: OpColumn::Auto,
+            row_delimiter: RowDelimiter::Line,
+            quoting: true,
             ..settings.clone()
         };
         let text = json_as_csv(&record.raw).ok_or("the row of a Parquet file was not kept as JSON")?;
@@ -76,21 +87,34 @@ pub fn decode_again(
     };
     let mut found = drive(&settings, file, text.into()).map_err(|error| error.to_string())?;
     match (found.pop(), found.is_empty()) {
-        (Some(decoded), true) if decoded.ops.len() + decoded.rejects.len() == 1 => Ok(decoded),
+        (Some(decoded), true) if decoded.ops.len() + decoded.rejects.len() == 1 => wide_enough(decoded, record),
         (Some(_), _) => Err("with the present settings it is more than one record".to_owned()),
         (None, _) => Err("with the present settings it is no record".to_owned()),
     }
 }
 
+/// Refuses a record that is narrower than its file: alone it would pass for one from before columns were added.
+fn wide_enough(decoded: Decoded, record: &SetAside) -> Result<Decoded, String> {
+    let Some((has_op, wanted)) = record.layout.as_deref().and_then(parse_place_layout) else { return Ok(decoded) };
+    let before = decoded.before.as_ref().map_or(0, |before| before.num_columns());
+    let leading = usize::from(has_op) + usize::from(decoded.commit_times.is_some());
+    let width = leading + decoded.rows.num_columns() + before;
+    if decoded.rejects.is_empty() && width < wanted {
+        return Err(format!("it has {width} values, and the records of its file have {wanted}"));
+    }
+    Ok(decoded)
+}
+
 /// The record as a file of its own.
 fn as_file(settings: &CsvSettings, record: &SetAside) -> Result<(CsvSettings, Vec<u8>), String> {
     let mut text = Vec::with_capacity(record.raw.len() + 2);
-    let (header, op_column) = match record.layout.as_deref() {
-        Some(WITH_OP) => (HeaderMode::Absent, OpColumn::Present),
-        Some(WITHOUT_OP) => (HeaderMode::Absent, OpColumn::Absent),
-        Some(kept) if kept.starts_with(HEADER) => {
+    let places = record.layout.as_deref().and_then(parse_place_layout);
+    let (header, op_column) = match (record.layout.as_deref(), places) {
+        (_, Some((true, _))) => (HeaderMode::Absent, OpColumn::Present),
+        (_, Some((false, _))) => (HeaderMode::Absent, OpColumn::Absent),
+        (Some(kept), None) if kept.starts_with(HEADER) => {
             text.extend_from_slice(&kept.as_bytes()[HEADER.len()..]);
-            text.push(b'\n');
+            text.extend_from_slice(settings.row_delimiter.as_bytes());
             (HeaderMode::Present, settings.op_column)
         }
         _ if settings.header == HeaderMode::Present => {
@@ -99,7 +123,7 @@ fn as_file(settings: &CsvSettings, record: &SetAside) -> Result<(CsvSettings, Ve
         _ => (HeaderMode::Absent, settings.op_column),
     };
     text.extend_from_slice(&record.raw);
-    text.push(b'\n');
+    text.extend_from_slice(settings.row_delimiter.as_bytes());
     Ok((CsvSettings { header, op_column, ..settings.clone() }, text))
 }
 
@@ -191,12 +215,22 @@ mod tests {
 
     #[test]
     fn a_record_reads_once_its_column_is_declared_rightly() {
-        let record = record(b"U,4,lots", Some("op"));
+        let record = record(b"U,4,lots", Some("op 3"));
         let settings = CsvSettings::default();
         let still = decode_again(&settings, &schema(ColumnType::Int), false, false, &record).unwrap();
         assert_eq!((still.ops.len(), still.rejects.len()), (0, 1));
         let mended = decode_again(&settings, &schema(ColumnType::String), false, false, &record).unwrap();
         assert_eq!((mended.ops.as_slice(), mended.rejects.len()), (&[Op::Update][..], 0));
+    }
+
+    #[test]
+    fn a_record_cut_short_does_not_pass_for_an_older_one() {
+        let settings = CsvSettings::default();
+        let read =
+            |record: &super::SetAside| decode_again(&settings, &schema(ColumnType::String), false, false, record);
+        let error = read(&record(b"U,4", Some("op 3"))).unwrap_err();
+        assert_eq!(error, "it has 2 values, and the records of its file have 3");
+        assert!(read(&record(b"U,4", Some("op 2"))).is_ok());
     }
 
     #[test]
@@ -231,7 +265,7 @@ mod tests {
             &schema(ColumnType::String),
             false,
             false,
-            &record(b"U,4,\"a\nU,5,b\"", Some("op")),
+            &record(b"U,4,\"a\nU,5,b\"", Some("op 3")),
         );
         assert!(error.unwrap_err().contains("more than one record"));
     }

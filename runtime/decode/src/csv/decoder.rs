@@ -254,7 +254,7 @@ impl CsvDecoder {
                 self.at = next;
             }
             First::Record(layout) => {
-                self.kept_layout = Some(again::place_layout(layout.op.is_some()));
+                self.kept_layout = Some(again::place_layout(layout.op.is_some(), layout.width));
                 self.use_layout(layout);
             }
             First::Misfit(reason) => {

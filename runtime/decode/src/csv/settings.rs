@@ -40,7 +40,7 @@ pub enum RowDelimiter {
 
 impl RowDelimiter {
     /// The delimiter as it is written.
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             RowDelimiter::Line => b"\n",
             RowDelimiter::CrLf => b"\r\n",
