@@ -27,9 +27,9 @@ for job in jobs:
     prefix = f"spark.sql.catalog.{job['catalog_name']}"
     session.conf.set(prefix, "org.apache.iceberg.spark.SparkCatalog")
     session.conf.set(f"{prefix}.catalog-impl", "org.apache.iceberg.jdbc.JdbcCatalog")
-    session.conf.set(f"{prefix}.uri", f"jdbc:sqlite:{job['catalog']}")
+    session.conf.set(f"{prefix}.uri", f"jdbc:sqlite:{job['catalog']['file']}")
     session.conf.set(f"{prefix}.jdbc.schema-version", "V1")
-    session.conf.set(f"{prefix}.warehouse", f"file://{job['warehouse']}")
+    session.conf.set(f"{prefix}.warehouse", f"file://{job['catalog']['warehouse']}")
     session.conf.set("spark.sql.session.timeZone", "UTC")
     for wanted in job["tables"]:
         name = f"{job['catalog_name']}.`{wanted['namespace']}`.`{wanted['table']}`"

@@ -8,6 +8,7 @@ pub mod dms_task;
 mod duplicates;
 pub mod generator;
 pub mod lake_files;
+pub mod life;
 pub mod model;
 pub mod place;
 pub mod process;

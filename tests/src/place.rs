@@ -1,5 +1,7 @@
 //! Where source and lake of a scenario are: in its folder, or on S3 behind a REST catalog.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use iceberg::spec::TableMetadata;
 use serde_json::Value;
@@ -11,34 +13,36 @@ use crate::services::iceberg_rest::{self, IcebergRest};
 use crate::services::toxiproxy::{self, Toxiproxy, Way};
 use crate::services::versitygw;
 
-/// Where source and lake are.
-#[derive(Debug)]
+/// Where source and lake are. Several scenarios may be at one place if their tables have different names.
+#[derive(Debug, Clone)]
 pub enum Place {
     /// In the scenario's folder, with a SQLite catalog.
     Local,
     /// On S3, behind a REST catalog.
-    Cloud(Box<Cloud>),
+    Cloud(Arc<Cloud>),
 }
 
-/// A bucket with source and warehouse, a catalog of its own, and ways to both on which things go wrong.
+/// A bucket with source and warehouse, the catalog that all tests of this process share, and ways to both on which
+/// things go wrong.
 #[derive(Debug)]
 pub struct Cloud {
     bucket: Bucket,
-    catalog: IcebergRest,
+    catalog: &'static IcebergRest,
     storage_way: Way,
     catalog_way: Way,
     _proxy: Toxiproxy,
 }
 
 impl Place {
-    /// A place on S3 with a bucket of this name; `None` where this machine cannot have the services.
+    /// A place on S3 with a bucket of this name; `None` where this machine cannot have the services. Tables of all
+    /// places of a process are in one catalog, so they need different names.
     pub fn cloud(bucket: &str) -> Option<Place> {
         let server = versitygw::shared()?;
         let bucket = server.bucket(bucket);
-        let catalog = iceberg_rest::on_s3(&bucket)?;
+        let catalog = iceberg_rest::shared()?;
         let proxy = toxiproxy::start()?;
         let (storage_way, catalog_way) = (proxy.way_to(server.port()), proxy.way_to(catalog.port()));
-        Some(Place::Cloud(Box::new(Cloud { bucket, catalog, storage_way, catalog_way, _proxy: proxy })))
+        Some(Place::Cloud(Arc::new(Cloud { bucket, catalog, storage_way, catalog_way, _proxy: proxy })))
     }
 
     /// The sections of the configuration that say where everything is.
@@ -81,6 +85,11 @@ impl Cloud {
         self.bucket.put(&format!("source/{}", file.path), &file.bytes);
     }
 
+    /// The catalog, reached without the way.
+    pub fn catalog(&self) -> &IcebergRest {
+        self.catalog
+    }
+
     /// The metadata of a table, by the catalog; `None` where there is no such table.
     pub fn metadata(&self, namespace: &str, table: &str) -> Option<TableMetadata> {
         let path = format!("/v1/namespaces/{namespace}/tables/{table}");
@@ -113,6 +122,6 @@ mod tests {
         let Place::Cloud(cloud) = place else { panic!("a cloud was asked for") };
         cloud.deliver(&SourceFile { path: "s/t/LOAD00000001.csv".into(), bytes: b"1\n".to_vec() });
         assert_eq!(&cloud.load("s3://a-place/source/s/t/LOAD00000001.csv")[..], b"1\n");
-        assert!(cloud.metadata("bronze", "s_t").is_none());
+        assert!(cloud.metadata("bronze", "a_place").is_none());
     }
 }

@@ -7,8 +7,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::config::{Scenario, lake_name};
+use crate::generator::History;
 use crate::lake_files::CATALOG_NAME;
-use crate::table::TableRows;
+use crate::place::Place;
+use crate::services::bucket::Account;
+use crate::table::{TableRows, assert_same};
 use crate::tools::{self, Lock};
 
 const PYICEBERG: &str = "pyiceberg[sql-sqlite,pyarrow]==0.12.0";
@@ -23,12 +27,63 @@ const ENVIRONMENT: &str = "python";
 /// Tables of one catalog that are to be read.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// The SQLite catalog.
-    pub catalog: PathBuf,
-    /// The warehouse.
-    pub warehouse: PathBuf,
+    /// Where the catalog is.
+    pub catalog: Catalog,
     /// Namespace and name of each table.
     pub tables: Vec<(String, String)>,
+}
+
+/// A catalog as a reader reaches it.
+#[derive(Debug, Clone)]
+pub enum Catalog {
+    /// A SQLite file and the warehouse on local disk.
+    Sqlite {
+        /// The file.
+        file: PathBuf,
+        /// The warehouse.
+        warehouse: PathBuf,
+    },
+    /// A REST server, which only PyIceberg is taught to ask.
+    Rest {
+        /// Its address.
+        uri: String,
+        /// The S3 server, where the tables are on S3.
+        s3: Option<String>,
+    },
+}
+
+impl Catalog {
+    fn request(&self) -> Value {
+        match self {
+            Catalog::Sqlite { file, warehouse } => json!({ "file": file, "warehouse": warehouse }),
+            Catalog::Rest { uri, s3: None } => json!({ "uri": uri }),
+            Catalog::Rest { uri, s3: Some(endpoint) } => {
+                let account = Account::default();
+                json!({
+                    "uri": uri,
+                    "s3.endpoint": endpoint,
+                    "s3.region": account.region,
+                    "s3.access-key-id": account.access_key,
+                    "s3.secret-access-key": account.secret_key,
+                })
+            }
+        }
+    }
+}
+
+impl Job {
+    /// Bronze and Silver of each history of a scenario.
+    pub fn of(scenario: &Scenario, histories: &[History]) -> Self {
+        let catalog = match scenario.place() {
+            Place::Local => Catalog::Sqlite { file: scenario.catalog(), warehouse: scenario.warehouse() },
+            Place::Cloud(cloud) => {
+                Catalog::Rest { uri: cloud.catalog().uri(), s3: Some(cloud.bucket().endpoint().to_owned()) }
+            }
+        };
+        let names = histories.iter().map(|history| lake_name(&history.spec.name));
+        let tables = names.flat_map(|name| ["bronze", "silver"].map(|layer| (layer.to_owned(), name.clone())));
+        Self { catalog, tables: tables.collect() }
+    }
 }
 
 /// A reader that is installed and ready.
@@ -68,6 +123,24 @@ impl Reader {
         self.name
     }
 
+    /// Fails unless it finds in the tables of [`Job::of`] scenario and histories what the model says. Returns the most
+    /// snapshots of a Silver table.
+    pub fn assert_exact(&self, all: &[(&Scenario, &[History])]) -> usize {
+        let jobs: Vec<Job> = all.iter().map(|(scenario, histories)| Job::of(scenario, histories)).collect();
+        let tables = self.read(&jobs);
+        let histories = all.iter().flat_map(|(_, histories)| *histories);
+        let mut most_snapshots = 0;
+        for (history, layers) in histories.zip(tables.chunks(2)) {
+            let (name, schema) = (&history.spec.name, &history.spec.schema);
+            assert_same(&format!("Bronze of {name} by {}", self.name), &history.bronze(), &layers[0].bronze(schema));
+            let silver = layers[1].silver(schema);
+            assert_same(&format!("Silver of {name} by {}", self.name), &history.model().canonical_rows(), &silver);
+            most_snapshots = most_snapshots.max(layers[1].snapshots);
+        }
+        eprintln!("{} agrees on {} tables; most snapshots of one: {most_snapshots}", self.name, tables.len());
+        most_snapshots
+    }
+
     /// All rows of all tables, in the order of the jobs and of their tables. One process reads them all.
     pub fn read(&self, jobs: &[Job]) -> Vec<TableRows> {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
@@ -86,8 +159,7 @@ impl Reader {
                     .collect();
                 json!({
                     "catalog_name": CATALOG_NAME,
-                    "catalog": job.catalog,
-                    "warehouse": job.warehouse,
+                    "catalog": job.catalog.request(),
                     "tables": tables,
                 })
             })

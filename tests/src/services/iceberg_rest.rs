@@ -1,6 +1,7 @@
 //! Iceberg's own REST catalog server, as its project tests clients with: v2 and v3 tables over a SQLite catalog.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -36,7 +37,7 @@ pub struct IcebergRest {
 /// A catalog of its own whose warehouse is a bucket's folder `warehouse`; `None` where this machine cannot have it.
 pub fn on_s3(bucket: &Bucket) -> Option<IcebergRest> {
     let account = Account::default();
-    start(&[
+    let settings = [
         ("CATALOG_WAREHOUSE", format!("s3://{}/warehouse", bucket.name())),
         ("CATALOG_IO__IMPL", "org.apache.iceberg.aws.s3.S3FileIO".into()),
         ("CATALOG_S3_ENDPOINT", bucket.endpoint().to_owned()),
@@ -45,12 +46,15 @@ pub fn on_s3(bucket: &Bucket) -> Option<IcebergRest> {
         ("CATALOG_S3_SECRET__ACCESS__KEY", account.secret_key),
         ("CATALOG_CLIENT_REGION", account.region),
         ("CATALOG_HTTP__CLIENT_TYPE", "urlconnection".into()),
-    ])
+    ];
+    start(|_| settings.to_vec())
 }
 
-/// A catalog of its own whose warehouse is a local folder; `None` where this machine cannot have it.
-pub fn on_folder(warehouse: &std::path::Path) -> Option<IcebergRest> {
-    start(&[("CATALOG_WAREHOUSE", format!("file://{}", warehouse.display()))])
+/// The catalog on local disk that all tests of this process share, each with namespaces of its own.
+pub fn shared_on_disk() -> Option<&'static IcebergRest> {
+    static SHARED: OnceLock<Option<IcebergRest>> = OnceLock::new();
+    let start = || start(|folder| vec![("CATALOG_WAREHOUSE", format!("file://{}/warehouse", folder.display()))]);
+    SHARED.get_or_init(start).as_ref()
 }
 
 /// The catalog that all tests of this process share, each with namespaces of its own. Its warehouse is in the bucket
@@ -60,7 +64,8 @@ pub fn shared() -> Option<&'static IcebergRest> {
     SHARED.get_or_init(|| on_s3(&super::versitygw::shared()?.bucket("shared-lake"))).as_ref()
 }
 
-fn start(settings: &[(&str, String)]) -> Option<IcebergRest> {
+/// Starts the server with what `settings` makes of its folder.
+fn start(settings: impl Fn(&Path) -> Vec<(&'static str, String)>) -> Option<IcebergRest> {
     let (java, jars) = tools::had("Iceberg's REST catalog", || {
         let _lock = Lock::take();
         Ok((tools::java()?, tools::jars_of("iceberg-rest", &pom())?))
@@ -72,7 +77,7 @@ fn start(settings: &[(&str, String)]) -> Option<IcebergRest> {
             .env("CATALOG_URI", format!("jdbc:sqlite:{}", folder.join("catalog.db").display()))
             .env("CATALOG_JDBC_SCHEMA__VERSION", "V1")
             .env("CATALOG_REST_PORT", port.to_string())
-            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .envs(settings(folder))
             .args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
             .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
             .arg("-cp")

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::Service;
 use super::bucket::{Account, Bucket, wait};
@@ -83,6 +84,19 @@ impl Moto {
     pub fn send(&self, queue_url: &str, body: &str) {
         let request = self.queues.send_message().queue_url(queue_url).message_body(body);
         wait(async move { request.send().await }).expect("a message can be sent");
+    }
+
+    /// Whether a queue holds no messages, not even such that are invisible.
+    pub fn is_empty(&self, queue_url: &str) -> bool {
+        let request = self.queues.get_queue_attributes().queue_url(queue_url);
+        let request = request.attribute_names(QueueAttributeName::All);
+        let answer = wait(async move { request.send().await }).expect("a queue tells about itself");
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let attributes = answer.attributes().expect("attributes were asked for");
+        counts.iter().all(|name| attributes.get(name).is_some_and(|count| count == "0"))
     }
 
     /// The bodies of up to ten messages, which stay invisible for a while.

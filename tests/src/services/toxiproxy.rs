@@ -35,6 +35,8 @@ pub enum Toxic {
     Bandwidth(u32),
     /// Connections are closed once so many bytes of answers went through.
     Cut(u64),
+    /// Requests arrive and answers do not; connections end when the way is healed.
+    Silence,
 }
 
 impl Toxic {
@@ -45,6 +47,7 @@ impl Toxic {
             Toxic::Reset(time) => ("reset_peer", json!({ "timeout": ms(time) })),
             Toxic::Bandwidth(rate) => ("bandwidth", json!({ "rate": rate })),
             Toxic::Cut(bytes) => ("limit_data", json!({ "bytes": bytes })),
+            Toxic::Silence => ("timeout", json!({ "timeout": 0 })),
         };
         json!({ "type": kind, "stream": "downstream", "attributes": attributes })
     }

@@ -1,13 +1,7 @@
-//! The lake over a real Iceberg REST server.
-//!
-//! `SLUICE_REST_URI` names the server, which must see the local disk; without it these tests say so and pass.
-//! `SLUICE_REST_PYTHON` names a Python with PyIceberg and PyArrow, which then reads the tables too.
-
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may end at once and say why")]
+//! The lake over Iceberg's own REST server.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::process::Command;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -20,14 +14,12 @@ use sluice_lake::{
     ScanFilter, TableChange, TableIdent, TableSpec,
 };
 use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, SystemClock, SystemEntropy};
+use sluice_tests::readers::{self, Catalog, Job};
+use sluice_tests::services::iceberg_rest;
 
-/// The server's address, or nothing and a word about it.
+/// The server's address.
 fn server() -> Option<String> {
-    let uri = std::env::var("SLUICE_REST_URI").ok().filter(|uri| !uri.is_empty());
-    if uri.is_none() {
-        eprintln!("SKIPPED: SLUICE_REST_URI is not set, so no Iceberg REST server is asked");
-    }
-    uri
+    Some(iceberg_rest::shared_on_disk()?.uri())
 }
 
 fn lake(uri: &str, folder: &tempfile::TempDir) -> Lake {
@@ -110,16 +102,18 @@ async fn ids(table: &LakeTable) -> BTreeSet<i64> {
     found
 }
 
-/// The `id` of every row, as PyIceberg reads them.
-fn read_by_pyiceberg(uri: &str, ident: &TableIdent) -> Option<BTreeSet<i64>> {
-    let python = std::env::var_os("SLUICE_REST_PYTHON")?;
-    let script = "import sys\nfrom pyiceberg.catalog import load_catalog\n\
-                  catalog = load_catalog('rest', type='rest', uri=sys.argv[1])\n\
-                  table = catalog.load_table(tuple(sys.argv[2].split('.')))\n\
-                  print(*table.scan().to_arrow()['id'].to_pylist())\n";
-    let output = Command::new(python).args(["-c", script, uri, &ident.to_string()]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap().split_whitespace().map(|id| id.parse().unwrap()).collect())
+/// Fails unless PyIceberg finds these rows in each of the tables.
+fn assert_read_by_pyiceberg(uri: &str, tables: &[TableIdent], wanted: &BTreeSet<i64>) {
+    let Some(reader) = readers::pyiceberg() else { return };
+    let parts = |ident: &TableIdent| {
+        let ident = ident.to_string();
+        ident.rsplit_once('.').map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).unwrap()
+    };
+    let catalog = Catalog::Rest { uri: uri.to_owned(), s3: None };
+    for found in reader.read(&[Job { catalog, tables: tables.iter().map(parts).collect() }]) {
+        let ids = found.select(&["id"]).into_iter().flatten().map(|id| id.unwrap().parse().unwrap());
+        assert_eq!(&ids.collect::<BTreeSet<i64>>(), wanted);
+    }
 }
 
 async fn whole_life(version: FormatVersion) {
@@ -161,9 +155,7 @@ async fn whole_life(version: FormatVersion) {
     assert_eq!(other.facts().snapshots, 3);
     assert_eq!(table.refresh().await.unwrap(), sluice_lake::Refreshed::default());
     assert!(lake(&uri, &folder).list().await.unwrap().contains(&ident));
-    if let Some(found) = read_by_pyiceberg(&uri, &ident) {
-        assert_eq!(found, wanted);
-    }
+    assert_read_by_pyiceberg(&uri, &[ident], &wanted);
 }
 
 #[tokio::test]
@@ -180,6 +172,7 @@ async fn a_table_of_version_3_lives_in_a_rest_catalog() {
 async fn a_partitioned_table_is_made_as_it_was_asked_for() {
     let Some(uri) = server() else { return };
     let folder = tempfile::tempdir().unwrap();
+    let mut tables = Vec::new();
     for version in [FormatVersion::V2, FormatVersion::V3] {
         let (lake, ident) = (lake(&uri, &folder), ident("parts"));
         let wanted = spec(version, &["region", "bucket(4, id)"]);
@@ -191,10 +184,9 @@ async fn a_partitioned_table_is_made_as_it_was_asked_for() {
         // Made again, the table that is there is opened.
         let again = lake.create(&ident, &wanted, Role::Silver).await.unwrap();
         assert_eq!(again.snapshot_id(), table.snapshot_id());
-        if let Some(found) = read_by_pyiceberg(&uri, &ident) {
-            assert_eq!(found, (0..30).collect());
-        }
+        tables.push(ident);
     }
+    assert_read_by_pyiceberg(&uri, &tables, &(0..30).collect());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -242,7 +234,5 @@ async fn of_racing_writers_one_wins_each_round() {
         }
         tables = back;
     }
-    if let Some(found) = read_by_pyiceberg(&uri, &ident) {
-        assert_eq!(found, (10..90).collect());
-    }
+    assert_read_by_pyiceberg(&uri, &[ident], &(10..90).collect());
 }
