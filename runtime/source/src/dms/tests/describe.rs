@@ -65,7 +65,7 @@ async fn files_without_header_tell_nothing_unless_columns_are_declared() {
     let error = source.source.describe(&orders(), false).await.unwrap_err();
     assert!(matches!(error, SourceError::NoColumnNames { .. }));
     let error = source.source.describe(&orders(), true).await.unwrap_err();
-    assert!(matches!(error, SourceError::NoColumnNames { .. }));
+    assert!(matches!(error, SourceError::NoColumnNames { .. }), "{error:?}");
     assert!(error.to_string().contains("AddColumnName=true"), "{error}");
 
     let mut declared = settings(ROOT, 10);
