@@ -11,7 +11,7 @@ use sluice_change::TableName;
 use crate::generator::{History, SourceFile};
 use crate::lake_files;
 use crate::place::Place;
-use crate::spec::TableSpec;
+use crate::spec::{Quoting, TableSpec};
 use crate::table::{TableRows, assert_same};
 
 /// Settings of a scenario beside its tables.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub infer_types: bool,
     /// What all tables together may hold in memory.
     pub memory: &'static str,
+    /// More lines of the section of the source.
+    pub source: &'static str,
 }
 
 impl Default for Settings {
@@ -43,6 +45,7 @@ impl Default for Settings {
             max_attempts: 3,
             infer_types: false,
             memory: "256MiB",
+            source: "",
         }
     }
 }
@@ -204,7 +207,7 @@ pub fn lake_name(table: &TableName) -> String {
 }
 
 fn document(place: &Place, settings: &Settings, tables: &[TableConfig]) -> String {
-    let mut text = place.sections();
+    let mut text = place.sections().replacen("[source]\n", &format!("[source]\n{}", settings.source), 1);
     write!(
         text,
         "[process]\nmemory = \"{}\"\npoll_interval = \"{}\"\nstop_within = \"{}\"\nretry_quarantined = \"0\"\n\n\
@@ -244,5 +247,14 @@ fn write_table(text: &mut String, table: &TableConfig) -> std::fmt::Result {
     // The settings of a task that the program is told; all others it sees.
     let op = if layout.inserts_only && !layout.op_in_load { ", op = false" } else { "" };
     let (delimiter, null) = (char::from(layout.delimiter).to_string(), layout.null.text());
-    writeln!(text, "csv = {{ delimiter = {delimiter:?}, null = [{null:?}]{op} }}")
+    let quoting = if layout.quoting == Quoting::Never { ", quoting = false" } else { "" };
+    let row_end = match layout.row_end {
+        "\n" => String::new(),
+        "\r\n" if layout.quoting != Quoting::Never => String::new(),
+        other => {
+            let letters: String = other.chars().map(|letter| format!("\\u{:04X}", u32::from(letter))).collect();
+            format!(", row_delimiter = \"{letters}\"")
+        }
+    };
+    writeln!(text, "csv = {{ delimiter = {delimiter:?}, null = [{null:?}]{op}{quoting}{row_end} }}")
 }

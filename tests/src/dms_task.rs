@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_change::Op;
 
-use crate::datum;
+use crate::datum::{self, Cell, Datum};
 use crate::generator::{History, Record, START_US, Slot, SourceFile, file_stamp};
 use crate::spec::{Format, Layout, NullText, ParquetLayout, Quoting, TableSpec};
 use crate::{write_csv, write_parquet};
@@ -77,9 +77,11 @@ impl Setting {
             Setting::Delimiter(b'\t'),
             Setting::Delimiter(b'|'),
             Setting::RowEnd("\r\n"),
+            Setting::RowEnd("\u{1e}"),
             Setting::Null(NullText::Word),
             Setting::Null(NullText::Backslash),
             Setting::Quoting(Quoting::All),
+            Setting::Quoting(Quoting::Never),
             Setting::Header,
             Setting::SomeHeaders,
             Setting::Gzip,
@@ -87,6 +89,7 @@ impl Setting {
             Setting::InsertsOnly,
             Setting::NoTime,
             Setting::NoBeforeImages,
+            Setting::ChangeSequence,
             Setting::LoadFolders,
             Setting::LoadSegments,
             Setting::NoLoad,
@@ -109,22 +112,6 @@ impl Setting {
             all.extend(["/", "-", "_", ""].map(|delimiter| Setting::DatePartition(sequence, delimiter)));
         }
         all
-    }
-
-    /// Those that it does not take yet.
-    pub fn not_yet() -> Vec<Setting> {
-        vec![
-            Setting::RowEnd("\u{1e}"),
-            Setting::RowEnd("|\n"),
-            Setting::Quoting(Quoting::Never),
-            Setting::ChangeSequence,
-        ]
-    }
-
-    /// Whether the product takes these settings together yet: Parquet changes without `Op` it does not.
-    pub fn supported_together(settings: &[Setting]) -> bool {
-        let layout = DmsTask::new(settings).layout;
-        layout.format == Format::Csv || !layout.inserts_only || layout.op_in_load
     }
 
     fn apply(self, task: &mut DmsTask) {
@@ -271,7 +258,27 @@ impl DmsTask {
         if self.layout.before_prefix.is_none() {
             record.change.before = None;
         }
+        if self.layout.format == Format::Csv && self.layout.quoting == Quoting::Never {
+            let change = &mut record.change;
+            change.cells.iter_mut().chain(change.before.iter_mut().flatten()).for_each(|cell| self.tame(cell));
+        }
         Some(record)
+    }
+
+    /// Takes out of a text what could not be told apart without quotes.
+    fn tame(&self, cell: &mut Cell) {
+        let Some(Datum::String(text)) = cell else { return };
+        let layout = &self.layout;
+        let line_end = layout.row_end == "\n";
+        let torn = |letter: char| {
+            u32::from(letter) == u32::from(layout.delimiter)
+                || layout.row_end.starts_with(letter)
+                || (line_end && letter == '\r')
+        };
+        *text = text.replace(torn, "_");
+        if text == layout.null.text() {
+            "nil".clone_into(text);
+        }
     }
 }
 

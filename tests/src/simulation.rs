@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sluice_decode::{CsvSettings, OpColumn, ParquetSettings};
+use sluice_decode::{CsvSettings, HeaderMode, MixedSettings, OpColumn, ParquetSettings, RowDelimiter};
 use sluice_lake::{Catalog, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role, Seams, TableIdent};
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
@@ -19,14 +19,14 @@ use sluice_pipeline::{
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
 };
-use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
+use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, OnVanished};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::lake_name;
 use crate::generator::{History, SourceFile};
 use crate::lake_files;
-use crate::spec::{Format, TableSpec};
+use crate::spec::{Format, Quoting, TableSpec};
 use crate::table::{TableRows, assert_same};
 
 /// How the pipeline is set up.
@@ -109,6 +109,8 @@ pub struct World {
     storage: Arc<MemoryStorage>,
     catalog: Arc<MemoryCatalog>,
     clock: Arc<FastClock>,
+    mixed: Option<&'static str>,
+    on_vanished: OnVanished,
 }
 
 const SOURCE: &str = "memory:///source";
@@ -122,13 +124,32 @@ impl World {
             storage: Arc::new(MemoryStorage::default()),
             catalog: Arc::new(MemoryCatalog::new()),
             clock: Arc::new(FastClock::default()),
+            mixed: None,
+            on_vanished: OnVanished::default(),
         }
+    }
+
+    /// The same with changes in the files of a folder that many tables share.
+    pub fn with_mixed(mut self, folder: &'static str) -> Self {
+        self.mixed = Some(folder);
+        self
+    }
+
+    /// The same with a choice for consumed files that are gone all at once.
+    pub fn with_on_vanished(mut self, choice: OnVanished) -> Self {
+        self.on_vanished = choice;
+        self
     }
 
     /// Lets a file arrive.
     pub fn deliver(&self, file: &SourceFile) {
         let location = format!("{SOURCE}/{}", file.path);
         ready(self.storage.write(&location, Bytes::from(file.bytes.clone()))).expect("memory is never full");
+    }
+
+    /// Takes a file away.
+    pub fn remove(&self, path: &str) {
+        ready(self.storage.delete(&format!("{SOURCE}/{path}"))).expect("memory forgets at once");
     }
 
     /// One life of the process, which takes in what is there. `None` where it ended suddenly.
@@ -199,7 +220,8 @@ impl World {
     pub fn assert_consistent(&self) {
         let schema = &self.spec.schema;
         let bronze = self.bronze();
-        let mut places = bronze.select(&["_source_file", "_source_row"]);
+        // Of a file that was written anew each content has a place of its own.
+        let mut places = bronze.select(&["_source_order", "_source_row"]);
         let records = places.len();
         places.dedup();
         assert_eq!(places.len(), records, "records are in Bronze twice");
@@ -277,25 +299,42 @@ impl World {
 
     fn source_settings(&self) -> DmsSettings {
         let layout = &self.spec.layout;
+        let op = if layout.inserts_only && !layout.op_in_load { OpColumn::Absent } else { OpColumn::Auto };
         let csv = CsvSettings {
             delimiter: layout.delimiter,
             null_strings: vec![layout.null.text().to_owned()],
             timestamp_column: layout.time_column.clone(),
             before_prefix: layout.before_prefix.clone(),
-            op_column: if layout.inserts_only && !layout.op_in_load { OpColumn::Absent } else { OpColumn::Auto },
+            op_column: op,
+            quoting: layout.quoting != Quoting::Never,
+            row_delimiter: match layout.row_end.as_bytes() {
+                b"\r\n" if layout.quoting == Quoting::Never => RowDelimiter::CrLf,
+                [byte] if *byte != b'\n' => RowDelimiter::Byte(*byte),
+                _ => RowDelimiter::Line,
+            },
             ..CsvSettings::default()
         };
         let parquet = ParquetSettings {
             timestamp_column: layout.time_column.clone(),
             before_prefix: layout.before_prefix.clone(),
+            op,
             ..ParquetSettings::default()
         };
         let declared = if layout.format == Format::Csv { self.spec.declared() } else { Default::default() };
+        let mixed = self.mixed.map(|path| MixedFolder {
+            path: path.to_owned(),
+            csv: MixedSettings {
+                csv: CsvSettings { header: HeaderMode::Absent, op_column: OpColumn::Present, ..csv.clone() },
+                ..MixedSettings::default()
+            },
+        });
         let table = DmsTableSettings { csv, parquet, declared };
         DmsSettings {
             tables: BTreeMap::from([(self.spec.name.clone(), table)]),
             batch_rows: self.setup.batch_rows,
             settle: Duration::ZERO,
+            mixed: mixed.into_iter().collect(),
+            on_vanished: self.on_vanished,
             ..DmsSettings::new(SOURCE)
         }
     }

@@ -91,7 +91,7 @@ pub struct Layout {
     pub quoting: Quoting,
     /// Whether the task writes inserts only, so that changes have an operation only if the full load has.
     pub inserts_only: bool,
-    /// The name of the column of change sequences, if there is one; it comes last.
+    /// The name of the column of change sequences, if there is one; it comes behind the table's own.
     pub change_sequence: Option<String>,
     /// How Parquet files are written.
     pub parquet: ParquetLayout,
@@ -230,7 +230,9 @@ impl TableSpec {
 
     /// The columns that the configuration declares: those of the first files.
     pub fn declared(&self) -> TableSchema {
-        TableSchema { columns: self.schema.columns[..self.first_width].to_vec(), key: self.schema.key.clone() }
+        let mut columns = self.schema.columns[..self.first_width].to_vec();
+        columns.extend(self.layout.change_sequence.as_ref().map(|name| Column::new(name, ColumnType::String)));
+        TableSchema { columns, key: self.schema.key.clone() }
     }
 
     /// The folder of its files below the source.

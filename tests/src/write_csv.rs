@@ -30,10 +30,10 @@ pub(crate) fn names(spec: &TableSpec, width: usize, load: bool) -> Vec<String> {
     }
     names.extend(layout.time_column.clone());
     names.extend(spec.schema.columns[..width].iter().map(|column| column.name.clone()));
+    names.extend(layout.change_sequence.clone());
     if let Some(prefix) = before_prefix(spec, load) {
         names.extend(spec.schema.key.iter().map(|key| format!("{prefix}{key}")));
     }
-    names.extend(layout.change_sequence.clone());
     names
 }
 
@@ -50,15 +50,15 @@ pub(crate) fn fields(spec: &TableSpec, width: usize, record: &Record, load: bool
     for index in 0..width {
         fields.push(field(spec, record.change.cells.get(index).unwrap_or(&None), rng));
     }
+    if layout.change_sequence.is_some() {
+        fields.push(change_sequence(record, load).unwrap_or_default().into_bytes());
+    }
     if before_prefix(spec, load).is_some() {
         for key in &spec.schema.key {
             let index = spec.schema.columns.iter().position(|column| column.name == *key).expect("a key column");
             let before = record.change.before.as_ref().and_then(|before| before.get(index)).unwrap_or(&None);
             fields.push(field(spec, before, rng));
         }
-    }
-    if layout.change_sequence.is_some() {
-        fields.push(change_sequence(record, load).unwrap_or_default().into_bytes());
     }
     fields
 }

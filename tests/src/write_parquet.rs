@@ -37,6 +37,10 @@ pub(crate) fn file(spec: &TableSpec, width: usize, slots: &[Slot], load: bool) -
         let cells = records.iter().map(|record| record.change.cells.get(index).unwrap_or(&None));
         columns.push(array(column.column_type, cells));
     }
+    if spec.layout.change_sequence.is_some() {
+        let sequences = records.iter().map(|record| write_csv::change_sequence(record, load));
+        columns.push(Arc::new(sequences.collect::<StringArray>()));
+    }
     if write_csv::before_prefix(spec, load).is_some() {
         for key in &spec.schema.key {
             let index = spec.schema.columns.iter().position(|column| column.name == *key).expect("a key column");
@@ -45,10 +49,6 @@ pub(crate) fn file(spec: &TableSpec, width: usize, slots: &[Slot], load: bool) -
                 .map(|record| record.change.before.as_ref().and_then(|before| before.get(index)).unwrap_or(&None));
             columns.push(array(spec.schema.columns[index].column_type, before));
         }
-    }
-    if spec.layout.change_sequence.is_some() {
-        let sequences = records.iter().map(|record| write_csv::change_sequence(record, load));
-        columns.push(Arc::new(sequences.collect::<StringArray>()));
     }
     let fields: Vec<Field> = write_csv::names(spec, width, load)
         .into_iter()

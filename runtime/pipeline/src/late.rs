@@ -159,6 +159,7 @@ pub fn drop_stored(batches: &mut [ChangeBatch], stored: i64, known: &HashSet<u64
             continue;
         }
         dropped += keep.iter().filter(|keep| !**keep).count();
+        batch.unsent = batch.unsent.take().and_then(|unsent| unsent.filter(|row| keep[row]));
         let mut kept = keep.iter();
         batch.ops.retain(|_| kept.next() == Some(&true));
         let mask = BooleanArray::from(keep);

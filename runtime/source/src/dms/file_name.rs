@@ -241,6 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn names_decide_before_folders_whatever_both_are() {
+        let mut names: Vec<String> = Vec::new();
+        for stem in ["20201117-153046033", "20201117-1530460330", "20201117-153046034", "20211117-000000000"] {
+            names.extend([".csv", ".csv.gz", ".parquet", ".CSV"].map(|ending| format!("{stem}{ending}")));
+        }
+        names.sort_unstable();
+        let folders = ["", "0", "2020/11/17", "2020-11-17", "17112020", "P_2026", "part one", "zz", "東"];
+        let places = || names.iter().flat_map(|name| folders.iter().map(move |folder| (name, *folder)));
+        for (name, folder) in places() {
+            let place = order(0, FileKind::Changes, &rank(name, folder));
+            for (other, elsewhere) in places() {
+                let found = place.cmp(&order(0, FileKind::Changes, &rank(other, elsewhere)));
+                assert_eq!(found, name.cmp(other).then(folder.cmp(elsewhere)), "{name} {folder}, {other} {elsewhere}");
+            }
+        }
+    }
+
+    #[test]
     fn phases_sort_by_number_however_often_a_table_is_loaded() {
         let phases: Vec<String> = (0..60)
             .flat_map(|generation| [phase(generation, FileKind::FullLoad), phase(generation, FileKind::Changes)])

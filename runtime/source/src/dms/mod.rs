@@ -15,6 +15,7 @@ mod sequence;
 mod settings;
 mod survey;
 mod watch;
+mod word;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +24,6 @@ use async_trait::async_trait;
 use sluice_change::{ChangeBatch, Column, Position, TableName, TableSchema};
 use sluice_decode::SetAside;
 use sluice_platform::{Clock, CpuPool, Storage, StorageErrorKind, SystemClock};
-use tokio::sync::Notify;
 
 pub use settings::{DmsSettings, DmsTableSettings, MixedFolder, OnReload, OnRewritten, OnVanished};
 pub use survey::Survey;
@@ -37,6 +37,7 @@ use open_file::Reading;
 use reader::{DmsReader, Policy};
 use sequence::SequenceCheck;
 use watch::Watch;
+use word::Word;
 
 /// How the names of DMS's own tables begin, in any case.
 const CONTROL_TABLE_PREFIX: &str = "awsdms_";
@@ -53,7 +54,7 @@ pub struct DmsSource {
     mixed: Arc<MixedCache>,
     /// Tables that are configured or have been opened.
     known: Arc<Mutex<HashSet<TableName>>>,
-    awaited: Mutex<HashMap<TableName, Arc<Notify>>>,
+    words: Mutex<HashMap<TableName, Arc<Word>>>,
 }
 
 impl DmsSource {
@@ -70,7 +71,7 @@ impl DmsSource {
             known: Arc::new(Mutex::new(settings.tables.keys().cloned().collect())),
             settings,
             noticed: Arc::default(),
-            awaited: Mutex::default(),
+            words: Mutex::default(),
         }
     }
 
@@ -80,18 +81,29 @@ impl DmsSource {
         self
     }
 
-    /// Takes word that an object at `location` is new. Word of what is no table's is for all tables to look at.
+    /// Takes word that an object at `location` is new. Word of what is no table's is for all tables to look at; a table
+    /// looks as far back as what was named.
     pub fn notice(&self, location: &str) {
         let Some(path) = location.strip_prefix(&self.settings.location).and_then(|path| path.strip_prefix('/')) else {
             return;
         };
         let mut parts = path.split('/');
         let table = parts.next().zip(parts.next()).and_then(|(schema, table)| TableName::new(schema, table).ok());
-        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        match table.and_then(|table| awaited.get(&table)) {
-            Some(notify) => notify.notify_one(),
-            None => awaited.values().for_each(|notify| notify.notify_one()),
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        match table.and_then(|table| words.get(&table)) {
+            Some(word) => word.take_in(Some(0), location),
+            None => {
+                let below =
+                    |mixed: &MixedFolder| path.strip_prefix(&mixed.path).is_some_and(|rest| rest.starts_with('/'));
+                let folder = self.settings.mixed.iter().position(below).map(|number| number + 1);
+                words.values().for_each(|word| word.take_in(folder, location));
+            }
         }
+    }
+
+    fn word(&self, table: &TableName) -> Arc<Word> {
+        let mut words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(words.entry(table.clone()).or_default())
     }
 
     fn folder(&self, table: &TableName) -> TableFolder {
@@ -197,7 +209,7 @@ impl Source for DmsSource {
             reading,
             self.mixed_readings(table),
             policy,
-            Watch::new(folder.folders.len(), settings.list_whole_every),
+            Watch::new(folder.folders.len(), settings.list_whole_every, self.word(table)),
             SequenceCheck::new(settings.change_sequence_column.clone()),
             schema.clone(),
             from,
@@ -222,8 +234,7 @@ impl Source for DmsSource {
     }
 
     fn arrivals(&self, table: &TableName) -> Arrivals {
-        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        Arrivals::of(Arc::clone(awaited.entry(table.clone()).or_default()))
+        Arrivals::of(Arc::clone(&self.word(table).arrived))
     }
 }
 

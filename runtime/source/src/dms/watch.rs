@@ -1,6 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::listing::Shape;
+use super::word::{Named, Word, join};
 
 /// How many objects a listing asks a store for at once: a folder of fewer costs one question either way.
 const ONE_PAGE: usize = 1_000;
@@ -14,6 +16,9 @@ pub(super) struct Watch {
     every: Duration,
     whole_at_us: Option<i64>,
     folders: Vec<Ahead>,
+    word: Arc<Word>,
+    /// What word named that no look has taken in yet.
+    named: Named,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -25,20 +30,27 @@ struct Ahead {
 }
 
 impl Watch {
-    pub fn new(folders: usize, every: Duration) -> Self {
-        Self { every, whole_at_us: None, folders: vec![Ahead::default(); folders] }
+    pub fn new(folders: usize, every: Duration, word: Arc<Word>) -> Self {
+        let folders = vec![Ahead::default(); folders];
+        Self { every, whole_at_us: None, folders, word, named: Named::new() }
     }
 
     /// For each folder the location behind which to look; `None` for the whole folder.
-    pub fn after(&self, now_us: i64, whole: bool) -> Vec<Option<String>> {
+    pub fn after(&mut self, now_us: i64, whole: bool) -> Vec<Option<String>> {
         let every = i64::try_from(self.every.as_micros()).unwrap_or(i64::MAX);
         let due = self.whole_at_us.is_none_or(|at| now_us.saturating_sub(at) >= every || now_us < at);
-        let behind = |folder: &Ahead| folder.newest.clone().filter(|_| folder.valid && !due && !whole);
-        self.folders.iter().map(behind).collect()
+        join(&mut self.named, self.word.take());
+        let behind = |(number, folder): (usize, &Ahead)| {
+            let newest = folder.newest.as_ref().filter(|_| folder.valid && !due && !whole)?;
+            // What word names is late, or an old file anew, if it does not lie behind the newest.
+            self.named.get(&number).is_none_or(|named| named > newest).then(|| newest.clone())
+        };
+        self.folders.iter().enumerate().map(behind).collect()
     }
 
     /// Takes in what a look showed: the shapes of folders looked at as a whole, and up to where each was consumed.
     pub fn looked(&mut self, now_us: i64, shapes: &[Option<Shape>], consumed_to: Vec<Option<String>>) {
+        self.named.clear();
         if shapes.iter().all(Option::is_some) {
             self.whole_at_us = Some(now_us);
         }
@@ -66,7 +78,7 @@ mod tests {
     const EVERY: Duration = Duration::from_secs(60);
 
     fn looked(objects: usize, by_time: bool) -> Watch {
-        let mut watch = Watch::new(1, EVERY);
+        let mut watch = Watch::new(1, EVERY, Arc::default());
         assert_eq!(watch.after(0, false), [None], "the first look is at everything");
         watch.looked(0, &[Some(Shape { objects, by_time })], vec![Some("b".into())]);
         watch
@@ -83,6 +95,20 @@ mod tests {
         assert_eq!(watch.after(2, true), [None], "if something has changed");
         assert_eq!(watch.after(EVERY.as_micros() as i64, false), [None]);
         assert_eq!(watch.after(-1, false), [None], "a clock that was set back does not put it off");
+    }
+
+    #[test]
+    fn word_of_what_does_not_lie_behind_the_newest_makes_the_next_look_a_whole_one() {
+        let mut watch = looked(5_000, true);
+        watch.word.take_in(Some(0), "c");
+        watch.word.take_in(None, "a");
+        assert_eq!(watch.after(1, false), [Some("b".to_owned())], "what is newer is found anyway");
+        watch.word.take_in(Some(0), "a");
+        watch.word.take_in(Some(0), "d");
+        assert_eq!(watch.after(1, false), [None]);
+        assert_eq!(watch.after(1, false), [None], "until a look succeeds");
+        watch.looked(1, &[Some(Shape { objects: 5_000, by_time: true })], vec![Some("b".into())]);
+        assert_eq!(watch.after(2, false), [Some("b".to_owned())]);
     }
 
     #[test]
