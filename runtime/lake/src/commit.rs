@@ -59,7 +59,6 @@ pub enum Outcome {
 enum Finding {
     Landed(i64),
     Fenced { by: String, detail: String },
-    Overtaken,
     Open,
 }
 
@@ -75,7 +74,6 @@ impl LakeTable {
             match self.inspect(&change)? {
                 Finding::Landed(snapshot_id) => return Ok(Outcome::Landed { snapshot_id }),
                 Finding::Fenced { by, detail } => return Ok(Outcome::Fenced { by, detail }),
-                Finding::Overtaken => return Ok(Outcome::Moved),
                 Finding::Open => {}
             }
             if (change.replace_all || !change.deletes.is_empty()) && self.live.is_none() {
@@ -112,7 +110,6 @@ impl LakeTable {
         match self.inspect(&change)? {
             Finding::Landed(snapshot_id) => Ok(Outcome::Landed { snapshot_id }),
             Finding::Fenced { by, detail } => Ok(Outcome::Fenced { by, detail }),
-            Finding::Overtaken => Ok(Outcome::Moved),
             Finding::Open => Err(LakeError::Contention { table: self.context.ident.to_string(), attempts }),
         }
     }
@@ -165,14 +162,6 @@ impl LakeTable {
                 detail: "the table no longer carries a checkpoint; it was rolled back or its properties were removed"
                     .to_owned(),
             }),
-            // A request of the process before us, sent before we began, was still on its way. If that process lives, it
-            // will find our next commit and step back.
-            (Some(found), Some(expected))
-                if (&found.writer, found.epoch) == (&expected.writer, expected.epoch)
-                    && found.epoch < change.checkpoint.epoch =>
-            {
-                Ok(Finding::Overtaken)
-            }
             (Some(found), _) => Ok(Finding::Fenced {
                 by: format!("{}#{}", found.writer, found.epoch),
                 detail: format!(

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,16 +13,16 @@ use crate::{ObjectMeta, Storage, StorageError};
 /// Objects in memory, for simulated runs. Arrival is a count of writes.
 #[derive(Debug, Default)]
 pub struct MemoryStorage {
-    objects: Mutex<BTreeMap<String, (Bytes, i64)>>,
+    objects: Mutex<BTreeMap<String, Object>>,
     writes: AtomicI64,
 }
 
 impl MemoryStorage {
-    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, (Bytes, i64)>> {
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Object>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn get(&self, location: &str) -> Result<(Bytes, i64), StorageError> {
+    fn get(&self, location: &str) -> Result<Object, StorageError> {
         self.objects()
             .get(location)
             .cloned()
@@ -29,8 +30,29 @@ impl MemoryStorage {
     }
 }
 
-fn object(location: &str, bytes: &Bytes, arrived_us: i64) -> ObjectMeta {
-    ObjectMeta { location: location.to_owned(), size: bytes.len() as u64, arrived_us, etag: format!("{arrived_us:x}") }
+#[derive(Debug, Clone)]
+struct Object {
+    bytes: Bytes,
+    arrived_us: i64,
+    /// Digest of the bytes.
+    content: u64,
+}
+
+impl Object {
+    fn new(bytes: Bytes, arrived_us: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Self { bytes, arrived_us, content: hasher.finish() }
+    }
+
+    fn meta(&self, location: &str) -> ObjectMeta {
+        ObjectMeta {
+            location: location.to_owned(),
+            size: self.bytes.len() as u64,
+            arrived_us: self.arrived_us,
+            etag: format!("{:x}", self.content),
+        }
+    }
 }
 
 fn below(prefix: &str) -> String {
@@ -44,7 +66,7 @@ impl Storage for MemoryStorage {
         let objects = self.objects();
         let found = objects.range(prefix.clone()..).take_while(|(location, _)| location.starts_with(&prefix));
         let wanted = found.filter(|(location, _)| after.is_none_or(|after| location.as_str() > after));
-        Ok(wanted.map(|(location, (bytes, arrived_us))| object(location, bytes, *arrived_us)).collect())
+        Ok(wanted.map(|(location, object)| object.meta(location)).collect())
     }
 
     async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
@@ -59,16 +81,15 @@ impl Storage for MemoryStorage {
     }
 
     async fn head(&self, location: &str) -> Result<ObjectMeta, StorageError> {
-        let (bytes, arrived_us) = self.get(location)?;
-        Ok(object(location, &bytes, arrived_us))
+        Ok(self.get(location)?.meta(location))
     }
 
     async fn read(&self, location: &str) -> Result<Bytes, StorageError> {
-        Ok(self.get(location)?.0)
+        Ok(self.get(location)?.bytes)
     }
 
     async fn read_range(&self, location: &str, range: Range<u64>) -> Result<Bytes, StorageError> {
-        let (bytes, _) = self.get(location)?;
+        let bytes = self.get(location)?.bytes;
         if range.start > range.end || range.end > bytes.len() as u64 {
             return Err(StorageError::from_io("read", location, io::ErrorKind::UnexpectedEof.into()));
         }
@@ -78,7 +99,7 @@ impl Storage for MemoryStorage {
     async fn write(&self, location: &str, bytes: Bytes) -> Result<(), StorageError> {
         let mut objects = self.objects();
         let arrived_us = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
-        objects.insert(location.to_owned(), (bytes, arrived_us));
+        objects.insert(location.to_owned(), Object::new(bytes, arrived_us));
         Ok(())
     }
 

@@ -202,22 +202,6 @@ async fn another_writer_that_moved_the_position_fences() {
 }
 
 #[tokio::test]
-async fn a_late_commit_of_the_process_before_is_looked_at_anew_and_does_not_fence() {
-    let (fixture, mut table, _, _) = scene(44).await;
-    let mut before = fixture.reopened().await;
-    // Built on what the process before had stored, by the process that took over from it.
-    let ours = TableChange {
-        expected: Some(checkpoint("w", 1)),
-        checkpoint: Checkpoint { epoch: 2, ..checkpoint("next", 2) },
-        ..TableChange::default()
-    };
-    let files = before.write(vec![rows(10..15)]).await.unwrap();
-    landed(before.commit(super::fixture::change("w", 2, files, &[])).await.unwrap());
-    assert!(matches!(table.commit(ours).await.unwrap(), Outcome::Moved));
-    assert_eq!(ids(&fixture.reopened().await).await, (0..15).collect::<Vec<_>>());
-}
-
-#[tokio::test]
 async fn work_built_on_another_position_than_the_table_has_fences_at_once() {
     let (_, mut table, file, _) = scene(42).await;
     let outcome = table.commit(change("w", 5, vec![], &[(file, &[0])])).await.unwrap();
