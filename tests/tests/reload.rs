@@ -46,7 +46,14 @@ struct Loads {
 impl Loads {
     fn generate(rng: &mut StdRng, count: usize) -> Self {
         let spec = TableSpec::random(rng, "s.t", true);
-        let parts = (0..count).map(|number| part(&spec, &any_shape(rng), number, rng.random())).collect();
+        let mut parts: Vec<History> = Vec::new();
+        while parts.len() < count {
+            let next = part(&spec, &any_shape(rng), parts.len(), rng.random());
+            // A load whose first file is as long as the one before is not taken for a new one.
+            if parts.last().is_none_or(|last| first_length(last) != first_length(&next)) {
+                parts.push(next);
+            }
+        }
         Self { spec, parts }
     }
 
@@ -71,6 +78,10 @@ impl Loads {
         }
         whole
     }
+}
+
+fn first_length(history: &History) -> Option<usize> {
+    history.files.iter().find(|file| file.path.contains("LOAD00000001")).map(|file| file.bytes.len())
 }
 
 fn any_shape(rng: &mut StdRng) -> Shape {
