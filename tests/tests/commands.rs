@@ -163,6 +163,41 @@ fn a_file_below_the_floor_whose_arrival_changed_is_not_taken_in_twice() {
 }
 
 #[test]
+fn a_change_sequence_that_steps_back_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |id: u32, sequence: u32| format!("I,2026-01-01 00:00:00.000001,{id},{id},{sequence:035}\n");
+    let header = "Op,ts,id,amount,AR_H_CHANGE_SEQ\n";
+    let changes = format!("{header}{}{}{}", row(1, 5), row(2, 4), row(3, 6));
+    deliver(folder.path(), "20260102-000000000.csv", &changes);
+    configure(folder.path(), "int");
+    let told = run(folder.path(), &["run", "--once"]);
+    told.expect_code(exit::SUCCESS).expect_words(&["change sequence steps back", "\"record\":2"]);
+    assert_eq!(silver(folder.path()).len(), 3, "the order of rows decides");
+}
+
+#[test]
+fn a_touched_file_of_many_commits_is_not_taken_in_twice() {
+    const ROWS: usize = 40_000;
+    let folder = tempfile::tempdir().unwrap();
+    let row = |id: usize| format!("I,2026-01-01 00:00:00.000001,{id},{id}\n");
+    let large: String = std::iter::once("Op,ts,id,amount\n".to_owned()).chain((1_000..1_000 + ROWS).map(row)).collect();
+    deliver(folder.path(), "20260102-000000000.csv", &large);
+    for number in 1..80 {
+        deliver(folder.path(), &format!("20260102-{number:09}.csv"), &format!("Op,ts,id,amount\n{}", row(number)));
+    }
+    configure(folder.path(), "int");
+    let settings = fs::read_to_string(folder.path().join("sluice.toml")).unwrap();
+    // Batches of half a mebibyte, each a commit of its own.
+    let small = "process.memory = '16MiB'\ndefaults.batch.max_rows = 1000\n";
+    fs::write(folder.path().join("sluice.toml"), format!("{small}{settings}")).unwrap();
+    run(folder.path(), &["run", "--once"]).expect_code(exit::SUCCESS);
+    deliver(folder.path(), "20260102-000000000.csv", &large);
+    run(folder.path(), &["run", "--once"]).expect_code(exit::SUCCESS).expect_words(&["looks late"]);
+    let bronze = lake_files::read(&folder.path().join("lake/catalog.db"), "bronze", "shop_items");
+    assert_eq!(bronze.rows.len(), ROWS + 79);
+}
+
+#[test]
 fn the_history_of_a_key_shows_its_changes_its_row_and_where_its_key_went() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["demo"]).expect_code(exit::SUCCESS);

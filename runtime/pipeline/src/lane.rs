@@ -111,11 +111,18 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
         arrivals,
         pending,
         pending_since: 0,
-        last_late: None,
+        late_file: None,
         looked_for_replays: None,
         failures,
     };
     session.work().await
+}
+
+/// The late file of which something was committed last.
+struct LateFile {
+    origin: Arc<Origin>,
+    /// The last of its records that Bronze held before.
+    stored: i64,
 }
 
 /// One stretch of work on opened tables.
@@ -126,7 +133,7 @@ struct Session<'a> {
     arrivals: Arrivals,
     pending: Pending,
     pending_since: i64,
-    last_late: Option<Arc<Origin>>,
+    late_file: Option<LateFile>,
     looked_for_replays: Option<i64>,
     failures: &'a mut Failures,
 }
@@ -254,16 +261,18 @@ impl Session<'_> {
     }
 
     /// Takes out of a late file what is stored already: then not the file is late, only its arrival has changed.
-    async fn drop_stored(&self, batches: &mut [sluice_change::ChangeBatch]) -> Result<(), LaneError> {
-        let Some(origin) = batches.first().map(|batch| Arc::clone(&batch.origin)) else { return Ok(()) };
-        let stored = late::stored_rows(&self.tables.bronze.table, &origin.order).await?;
+    async fn drop_stored(
+        &self,
+        LateFile { origin, stored }: &LateFile,
+        batches: &mut [sluice_change::ChangeBatch],
+    ) -> Result<(), LaneError> {
         let known = match &self.tables.rejects {
             Some(letters) if batches.iter().any(|batch| !batch.rejects.is_empty()) => {
                 late::stored_letters(letters, &origin.order).await?
             }
             _ => HashSet::new(),
         };
-        let dropped = late::drop_stored(batches, stored, &known)?;
+        let dropped = late::drop_stored(batches, *stored, &known)?;
         if dropped > 0 {
             warn!(
                 table = %self.context.table(), file = origin.name, dropped,
@@ -301,12 +310,20 @@ impl Session<'_> {
         let late = pending.is_late();
         let (mut batches, reserved) = pending.into_parts();
         let origin = batches.last().map(|batch| Arc::clone(&batch.origin));
-        let begins = late && self.last_late != origin;
-        if begins {
-            self.drop_stored(&mut batches).await?;
+        let origin = origin.filter(|_| late);
+        let begins = origin.is_some() && self.late_file.as_ref().map(|file| &file.origin) != origin.as_ref();
+        match origin {
+            Some(origin) if begins => {
+                let stored = late::stored_rows(&self.tables.bronze.table, &origin.order).await?;
+                self.late_file = Some(LateFile { origin, stored });
+            }
+            Some(_) => {}
+            None => self.late_file = None,
+        }
+        if let Some(file) = &self.late_file {
+            self.drop_stored(file, &mut batches).await?;
         }
         let late_files = u64::from(begins);
-        self.last_late = if late { origin } else { None };
         let kind = if late { Kind::Late } else { Kind::InOrder };
         let done = write::write(self.context, &mut self.tables, batches, position, kind).await?;
         drop(reserved);
