@@ -110,10 +110,10 @@ pub enum Directive {
 }
 
 impl LaneError {
-    /// Whether it may well go better by itself: an outage of the storage or the catalog, say.
-    fn is_transient(&self) -> bool {
+    /// Whether the storage or the catalog does not answer now, or others were faster: that passes by itself.
+    fn is_outage(&self) -> bool {
         match self {
-            LaneError::Source(error) => error.is_transient(),
+            LaneError::Source(error) => error.is_outage(),
             LaneError::Lake(error) => error.is_transient(),
             _ => false,
         }
@@ -137,11 +137,9 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         LaneError::Fenced(_) => Directive::StepBack,
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
-        LaneError::Source(source) if source.has_impossible_columns() || source.is_permanent() => Directive::Quarantine,
+        LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
         LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
-        _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_transient()) => {
-            Directive::Quarantine
-        }
+        _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_outage()) => Directive::Quarantine,
         _ => Directive::Retry(backoff(attempt.number, retry, attempt.fraction)),
     }
 }
@@ -169,6 +167,8 @@ pub fn explain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sluice_platform::StorageError;
+
     use super::*;
 
     fn attempt(number: u32, patient: bool) -> Attempt {
@@ -198,5 +198,15 @@ mod tests {
         let outage = LaneError::from(LakeError::Contention { table: "t".into(), attempts: 8 });
         assert_eq!(directive(&outage, attempt(1000, true), &retry), Directive::Retry(retry.max_wait));
         assert_eq!(directive(&outage, attempt(retry.max_attempts, false), &retry), Directive::Quarantine);
+    }
+
+    #[test]
+    fn a_file_that_stays_damaged_is_no_outage() {
+        let retry = RetrySettings::default();
+        let source = StorageError::from_io("read", "f", std::io::ErrorKind::UnexpectedEof.into());
+        let damaged = SourceError::Shrunk { file: "f".into(), record: 1, expected: 9, found: 5, source };
+        let damaged = LaneError::from(damaged);
+        assert!(matches!(directive(&damaged, attempt(1, true), &retry), Directive::Retry(_)));
+        assert_eq!(directive(&damaged, attempt(retry.max_attempts, true), &retry), Directive::Quarantine);
     }
 }

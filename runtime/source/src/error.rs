@@ -104,18 +104,13 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether it may well go better soon without anyone doing anything.
-    pub fn is_transient(&self) -> bool {
+    /// Whether the storage does not answer now, which passes by itself. A file that is damaged or cut short may stay so.
+    pub fn is_outage(&self) -> bool {
         match self {
-            SourceError::Root { source, .. } | SourceError::Folder { source, .. } => {
-                source.kind == StorageErrorKind::Transient
-            }
-            SourceError::Read { source, .. } => {
-                matches!(source.kind, StorageErrorKind::Transient | StorageErrorKind::NotFound)
-            }
-            SourceError::Shrunk { .. } => true,
-            SourceError::Decode { source, .. } => matches!(source, DecodeError::Truncated { .. }),
-            SourceError::NoColumnNames { .. } | SourceError::Replaced { .. } | SourceError::Reloaded { .. } => false,
+            SourceError::Root { source, .. }
+            | SourceError::Folder { source, .. }
+            | SourceError::Read { source, .. } => source.kind == StorageErrorKind::Transient,
+            _ => false,
         }
     }
 
@@ -135,11 +130,6 @@ impl SourceError {
             | SourceError::Read { .. }
             | SourceError::Shrunk { .. } => false,
         }
-    }
-
-    /// Whether the columns of a file cannot be those of its table, which only a person can mend.
-    pub fn has_impossible_columns(&self) -> bool {
-        matches!(self, SourceError::Decode { source: DecodeError::Columns { .. }, .. })
     }
 
     /// The file at fault, relative to the source, where one is.

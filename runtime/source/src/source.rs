@@ -63,13 +63,6 @@ pub trait TableReader: Send {
 
     /// What is known to lie ahead.
     fn backlog(&self) -> Backlog;
-
-    /// How often this reader saw the change sequence that the source wrote step back against the order of its rows.
-    ///
-    /// A source without one has none.
-    fn sequence_faults(&self) -> u64 {
-        0
-    }
 }
 
 /// A file of a source, and what has become of it.

@@ -48,7 +48,7 @@ pub(super) struct DmsReader {
     /// Whether a file changed since the folder was listed.
     list_again: bool,
     sequence: SequenceCheck,
-    /// Orders of files that have been reported as rewritten or gone.
+    /// Orders of files that have been reported as rewritten or gone, as long as the position remembers them.
     reported: HashSet<String>,
     /// Mixed files passed by since the last batch.
     passed_by: usize,
@@ -145,6 +145,10 @@ impl DmsReader {
         };
         if whole {
             self.report_gone(&listing);
+            let (folders, position) = (&self.folder.folders, &self.position);
+            let remembered =
+                |order: &String| folders.iter().any(|of| position.file_mark(&of.partition, order).is_some());
+            self.reported.retain(remembered);
         }
         let generations = generation::with(&self.position, self.verdict.as_ref());
         let plan = plan(listing.files, &self.position, &generations, &self.folder.folders, self.policy.rewritten);
@@ -470,9 +474,5 @@ impl TableReader for DmsReader {
         let queued: u64 = self.queue.iter().map(|pending| pending.file.size).sum();
         let open = self.open.as_ref().map_or(0, Open::bytes_left);
         Backlog { files: self.queue.len() as u64 + u64::from(self.open.is_some()), bytes: queued + open }
-    }
-
-    fn sequence_faults(&self) -> u64 {
-        self.sequence.faults()
     }
 }

@@ -69,7 +69,7 @@ async fn a_read_that_fails_is_tried_again_from_the_same_record() {
     source.storage.expect("read", &name, vec![Event::Fail(StorageErrorKind::Transient)]);
     let mut reader = source.open(Position::start()).await;
     let error = reader.next().await.unwrap_err();
-    assert!(matches!(error, SourceError::Read { record: 0, .. }) && error.is_transient(), "{error:?}");
+    assert!(matches!(error, SourceError::Read { record: 0, .. }) && error.is_outage(), "{error:?}");
     let mut batches = vec![reader.next().await.unwrap().unwrap()];
     source.storage.expect("head", &name, vec![Event::Fail(StorageErrorKind::Transient)]);
     let (more, error) = drain(&mut reader).await;
