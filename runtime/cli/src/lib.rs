@@ -10,6 +10,7 @@ mod files;
 mod grid;
 mod history;
 mod logging;
+mod outputs;
 mod program;
 mod progress;
 mod rejects;

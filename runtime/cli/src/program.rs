@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{Arguments, Command};
 use crate::config::{self, Config};
 use crate::exit::Exit;
+use crate::outputs::Outputs;
 use crate::services::StartError;
 use crate::terminal::Terminal;
 use crate::{check, demo, discover, files, history, logging, rejects, run, schemas, status};
@@ -17,14 +18,6 @@ use crate::{check, demo, discover, files, history, logging, rejects, run, schema
 const IO_THREADS: usize = 2;
 /// How long reads and writes of the system that nobody waits for any more may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
-
-/// What commands write to.
-pub(crate) struct Outputs {
-    pub terminal: Terminal,
-    pub progress: MultiProgress,
-    /// Whether people are watching standard error.
-    pub watched: bool,
-}
 
 /// Runs the program on the command line of this process.
 pub fn main() -> ExitCode {

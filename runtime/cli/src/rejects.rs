@@ -15,7 +15,7 @@ use crate::args::RejectsArguments;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::grid::Grid;
-use crate::program::Outputs;
+use crate::outputs::Outputs;
 use crate::services::StartError;
 use crate::standing::Standing;
 use crate::target::Target;

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::exit::{Exit, LEFT_AT_ONCE};
 use crate::grid::Grid;
-use crate::program::Outputs;
+use crate::outputs::Outputs;
 use crate::progress::{self, state_word};
 use crate::services::{Machine, StartError};
 use crate::standing::Keeper;

@@ -71,6 +71,13 @@ impl Standing {
         self.lanes.iter().find(|lane| lane.table == table)
     }
 
+    /// Writes it, if that can be done.
+    fn put(&self, path: &Path) {
+        if let Err(error) = self.write(path) {
+            debug!(path = %path.display(), %error, "the status file cannot be written; the run goes on");
+        }
+    }
+
     fn write(&self, path: &Path) -> std::io::Result<()> {
         // Under another name first: a reader never sees half a file.
         let unfinished = path.with_extension(format!("{}.unfinished", self.pid));
@@ -99,27 +106,25 @@ impl Keeper {
         loop {
             let lanes = of_lanes(&self.status.borrow_and_update());
             if lanes != last || self.clock.now_us().saturating_sub(written_us) >= BEAT_US {
-                written_us = self.write(lanes.clone(), false);
-                last = lanes;
+                let (path, standing) = (self.path.clone(), self.standing(lanes.clone(), false));
+                (written_us, last) = (standing.written_us, lanes);
+                // Best effort, like the writing itself.
+                let _ = tokio::task::spawn_blocking(move || standing.put(&path)).await;
             }
             self.clock.sleep(EVERY).await;
         }
     }
 
-    fn write(&self, lanes: Vec<LaneStanding>, ended: bool) -> i64 {
+    fn standing(&self, lanes: Vec<LaneStanding>, ended: bool) -> Standing {
         let written_us = self.clock.now_us();
-        let standing = Standing { pid: std::process::id(), started_us: self.started_us, written_us, ended, lanes };
-        if let Err(error) = standing.write(&self.path) {
-            debug!(path = %self.path.display(), %error, "the status file cannot be written; the run goes on");
-        }
-        written_us
+        Standing { pid: std::process::id(), started_us: self.started_us, written_us, ended, lanes }
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
         let lanes = of_lanes(&self.status.borrow());
-        self.write(lanes, true);
+        self.standing(lanes, true).put(&self.path);
     }
 }
 
@@ -176,7 +181,7 @@ mod tests {
         let (_send, status) = watch::channel(Arc::new(vec![lane]));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let keeper = Keeper::new(&config, Arc::clone(&clock), status);
-        keeper.write(of_lanes(&keeper.status.borrow()), false);
+        keeper.standing(of_lanes(&keeper.status.borrow()), false).put(&keeper.path);
         let standing = Standing::read(&config).unwrap();
         assert!(standing.is_alive(clock.now_us()));
         assert_eq!(standing.lane("a.b").unwrap().reason.as_deref(), Some("no columns"));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{CatalogChoice, Config};
 use crate::exit::Exit;
 use crate::grid::Grid;
-use crate::program::Outputs;
+use crate::outputs::Outputs;
 use crate::run;
 use crate::services::StartError;
 use crate::words;

@@ -21,7 +21,7 @@ use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, Source, SourceErro
 use crate::args::DiscoverArguments;
 use crate::config;
 use crate::exit::Exit;
-use crate::program::Outputs;
+use crate::outputs::Outputs;
 use crate::sampling::{SAMPLE_ROWS, Sample};
 use crate::services::{Machine, StartError};
 use crate::words;

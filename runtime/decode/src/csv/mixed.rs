@@ -13,6 +13,11 @@ use super::split::{Field, Halt, Rows, Splitter};
 use crate::DecodeError;
 use crate::input::{Fill, Input};
 
+/// What a chunk takes beside its tables: one without any row is kept too.
+const CHUNK_BYTES: usize = 512;
+/// What a table of a chunk takes beside its rows.
+const TABLE_BYTES: usize = 128;
+
 /// Text of one chunk, give or take a record.
 const CHUNK: usize = 4 << 20;
 const LONGEST_RECORD: usize = 64 << 20;
@@ -261,7 +266,8 @@ impl MixedSplitter {
 
     fn chunk(&mut self, last: bool) -> MixedChunk {
         let taken = std::mem::take(&mut self.tables);
-        let bytes = taken.values().map(|(text, numbers)| text.capacity() + 8 * numbers.capacity() + 128).sum();
+        let tables = taken.values().map(|(text, numbers)| text.capacity() + 8 * numbers.capacity() + TABLE_BYTES);
+        let bytes = CHUNK_BYTES + tables.sum::<usize>();
         self.taken = 0;
         MixedChunk {
             tables: taken

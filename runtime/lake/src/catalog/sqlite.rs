@@ -10,6 +10,8 @@ use crate::{CatalogError, TableIdent};
 
 /// How long a statement waits for another program's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait where SQLite does not.
+const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// The tables of the JDBC catalog, schema version V1, as PyIceberg and Spark make them.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS iceberg_tables (
@@ -37,6 +39,21 @@ pub struct SqliteCatalog {
     connection: Arc<Mutex<Connection>>,
 }
 
+/// Turns the write-ahead log on. While another program does the same with a new file SQLite does not wait for it, whatever
+/// the timeout, so it is tried again for as long.
+fn write_ahead(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let mut attempts = BUSY_TIMEOUT.as_millis() / BUSY_WAIT.as_millis();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if attempts > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                attempts -= 1;
+                std::thread::sleep(BUSY_WAIT);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// What a statement did, and whether that is certain.
 type Done<T> = Result<T, rusqlite::Error>;
 
@@ -47,7 +64,7 @@ impl SqliteCatalog {
         let explain = |error| explain(&shown, "be opened", error);
         let connection = Connection::open(path).map_err(explain)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(explain)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
+        write_ahead(&connection).map_err(explain)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
         connection.execute_batch(TABLES).map_err(explain)?;
         // A file of schema version V0 has no type column; the other programs add it in the same way.
