@@ -8,7 +8,7 @@ use std::path::Path;
 use sluice_benches::cost::Cost;
 use sluice_benches::place::{Board, Place, until};
 use sluice_benches::workload::{self, Files, Workload};
-use sluice_benches::{Failure, size, usage};
+use sluice_benches::{Failure, usage};
 use sluice_change::Position;
 use sluice_pipeline::{BatchSettings, LaneState, LaneStatus, ProcessSettings};
 use sluice_source::Source;
@@ -18,12 +18,7 @@ use tokio_util::sync::CancellationToken;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Failure> {
-    let workload = Workload {
-        loaded: size("SLUICE_BENCH_LOADED", 1_000_000),
-        batches: size("SLUICE_BENCH_BATCHES", 10),
-        changes: size("SLUICE_BENCH_CHANGES", 100_000),
-        seed: 7,
-    };
+    let workload = Workload::from_environment();
     let folder = tempfile::tempdir()?;
     let place = Place::new(folder.path(), vec![("shop.orders".parse()?, workload::schema())]);
     let table = place.table_folder(&place.tables[0].0);

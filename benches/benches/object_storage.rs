@@ -23,12 +23,7 @@ use tokio_util::sync::CancellationToken;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<(), Failure> {
-    let workload = Workload {
-        loaded: size("SLUICE_BENCH_LOADED", 1_000_000),
-        batches: size("SLUICE_BENCH_BATCHES", 10),
-        changes: size("SLUICE_BENCH_CHANGES", 100_000),
-        seed: 7,
-    };
+    let workload = Workload::from_environment();
     let server = versitygw::start().ok_or("versitygw cannot be had here: it needs Go")?;
     server.bucket("bench");
     let folder = tempfile::tempdir()?;

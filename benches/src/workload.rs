@@ -8,6 +8,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_change::{Column, ColumnType, TableSchema};
 
+use crate::size;
+
 const CITIES: [&str; 8] = ["Berlin", "Lisboa", "Reykjavik", "Osaka", "Montevideo", "Cape Town", "Tromso", "Wellington"];
 const STATUS: [&str; 5] = ["open", "paid", "shipped", "returned", "closed"];
 
@@ -22,6 +24,19 @@ pub struct Workload {
     pub changes: u64,
     /// Seed of the generator.
     pub seed: u64,
+}
+
+impl Workload {
+    /// A million rows and ten batches of 100,000 changes, unless `SLUICE_BENCH_LOADED`, `SLUICE_BENCH_BATCHES` and
+    /// `SLUICE_BENCH_CHANGES` say otherwise.
+    pub fn from_environment() -> Self {
+        Self {
+            loaded: size("SLUICE_BENCH_LOADED", 1_000_000),
+            batches: size("SLUICE_BENCH_BATCHES", 10),
+            changes: size("SLUICE_BENCH_CHANGES", 100_000),
+            seed: 7,
+        }
+    }
 }
 
 /// The generated files.
