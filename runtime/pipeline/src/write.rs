@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Int64Array, RecordBatch};
 use arrow_schema::{Schema, SchemaRef};
-use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Position, Reject, SchemaChange, SourceTimes, conform};
+use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Position, SchemaChange, SourceTimes, TableSchema, conform};
 use sluice_index::Location;
 use sluice_lake::{Encoded, Encoder, FileId, LakeError, LakeTable, Outcome, TableChange, WrittenFile};
 use sluice_platform::failpoint;
-use sluice_transform::Transform;
+use sluice_transform::{Input, Transform};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -48,7 +48,7 @@ pub enum Kind<'a> {
 pub async fn write(
     context: &LaneContext,
     tables: &mut Tables,
-    mut batches: Vec<ChangeBatch>,
+    batches: Vec<ChangeBatch>,
     position: Position,
     kind: Kind<'_>,
 ) -> Result<Done, LaneError> {
@@ -61,14 +61,10 @@ pub async fn write(
         .services
         .cpu
         .run(move || -> Result<_, LaneError> {
-            let mut rejects: Vec<Reject> = Vec::new();
             let parts = match &shaping {
-                Some(shaping) => shaping.parts(&batches, &mut rejects)?,
+                Some(shaping) => shaping.parts(&batches)?,
                 None => Vec::new(),
             };
-            if let Some(last) = batches.last_mut() {
-                last.rejects.append(&mut rejects);
-            }
             let done = count(&batches);
             Ok((batches, parts, done))
         })
@@ -108,6 +104,7 @@ pub async fn write(
 /// What it takes to make the rows that Silver merges, after the transform, in Silver's schema.
 struct Shaping {
     transform: Arc<dyn Transform>,
+    source: TableSchema,
     schema: SchemaRef,
     key_schema: SchemaRef,
     /// Rows that Silver has already.
@@ -120,6 +117,7 @@ impl Shaping {
         let first = tables.bronze.stored.next_sequence;
         Ok(Some(Self {
             transform: Arc::clone(&context.transform),
+            source: tables.schema.clone(),
             schema: silver.row_schema(change)?,
             key_schema: Arc::clone(&silver.key_schema),
             // Silver can be ahead only after Bronze was rolled back by hand.
@@ -127,15 +125,22 @@ impl Shaping {
         }))
     }
 
-    fn parts(&self, batches: &[ChangeBatch], rejected: &mut Vec<Reject>) -> Result<Vec<MergePart>, LaneError> {
+    fn parts(&self, batches: &[ChangeBatch]) -> Result<Vec<MergePart>, LaneError> {
         let mut ahead = self.ahead;
         let mut parts = Vec::with_capacity(batches.len());
         for batch in batches {
             let skip = ahead.min(batch.len() as u64) as usize;
             let left = batch.len() - skip;
             ahead -= skip as u64;
-            let shaped = self.transform.shape(batch)?;
-            rejected.extend(shaped.rejects);
+            let input = Input {
+                rows: batch.rows.clone(),
+                ops: batch.ops.clone(),
+                ordinals: Int64Array::from_iter_values(0..batch.len() as i64),
+                times: batch.commit_times.clone(),
+                before: batch.before.clone(),
+                unsent: batch.unsent.clone(),
+            };
+            let shaped = self.transform.shape(&self.source, input)?;
             let rows = conform(&shaped.rows.slice(skip, left), &self.schema)?;
             let before = match &batch.before {
                 Some(before) => Some(conform(&before.slice(skip, left), &self.key_schema)?.columns().to_vec()),

@@ -1,41 +1,40 @@
 //! The place of a table's transform, between decode and Silver.
 //!
 //! A transform sees the rows of a change batch as columns and returns the rows that Silver merges. Bronze is written from
-//! the untouched batch, so Silver can be made anew with another transform.
+//! the untouched batch, so Silver can be made anew with another transform. The contract with components is
+//! `wit/transform/v1`; built-in steps have the same semantics in the same place.
+
+mod chain;
+mod error;
+mod rows;
+
+pub mod builtin;
+pub mod host;
+pub mod kernels;
+
+pub use chain::Chain;
+pub use error::TransformError;
+pub use rows::{Input, Rejected, Shaped};
 
 use std::fmt::Debug;
 
-use arrow_array::RecordBatch;
-use sluice_change::{ChangeBatch, Reject, TableSchema};
-use thiserror::Error;
+use sluice_change::TableSchema;
 
-/// What shapes the rows of one table. The same batch gives the same rows.
+/// What shapes the rows of one table. The same batch gives the same rows, however it is cut.
 pub trait Transform: Debug + Send + Sync {
-    /// Digest that pins this transform in every snapshot that it shaped; `None` for the one that changes nothing.
+    /// Digest that pins this transform, its settings included, in every snapshot that it shaped; `None` for the one that
+    /// changes nothing.
     fn digest(&self) -> Option<&str>;
 
-    /// The schema of what comes out for rows of `input`.
+    /// The schema of what comes out for rows of `input`, with Silver's key.
+    ///
+    /// Rows that are shaped later may have fewer columns than `input`: those are null throughout.
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError>;
 
-    /// Shapes the rows of a batch.
-    fn shape(&self, batch: &ChangeBatch) -> Result<Shaped, TransformError>;
-}
-
-/// Rows after a transform, one for each row of the batch.
-#[derive(Debug, Clone)]
-pub struct Shaped {
-    /// The new columns.
-    pub rows: RecordBatch,
-    /// Rows of the batch that the transform rejected, with its reasons.
-    pub rejects: Vec<Reject>,
-}
-
-/// A transform that failed as a whole.
-#[derive(Debug, Error)]
-#[error("the transform failed: {reason}")]
-pub struct TransformError {
-    /// What it said.
-    pub reason: String,
+    /// Shapes rows of `schema`. Runs on a thread of the processor pool.
+    ///
+    /// A row that fails is among the rejects; an error means that nothing can be said about any row.
+    fn shape(&self, schema: &TableSchema, input: Input) -> Result<Shaped, TransformError>;
 }
 
 /// Leaves every row as it is.
@@ -51,7 +50,7 @@ impl Transform for PassThrough {
         Ok(input.clone())
     }
 
-    fn shape(&self, batch: &ChangeBatch) -> Result<Shaped, TransformError> {
-        Ok(Shaped { rows: batch.rows.clone(), rejects: Vec::new() })
+    fn shape(&self, _schema: &TableSchema, input: Input) -> Result<Shaped, TransformError> {
+        Ok(Shaped::untouched(input))
     }
 }
