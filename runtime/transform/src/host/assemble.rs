@@ -48,9 +48,13 @@ pub(super) fn assemble(
         && unsent.conflicts.is_empty()
         && sound(plan, &outcome);
     if untouched {
-        let rows = columns(plan, &input.rows, &outcome.columns, |column| Ok(Arc::clone(column)), |column| {
-            Ok(Arc::clone(column))
-        })?;
+        let rows = columns(
+            plan,
+            &input.rows,
+            &outcome.columns,
+            |column| Ok(Arc::clone(column)),
+            |column| Ok(Arc::clone(column)),
+        )?;
         let unsent = unsent.patterns.and_then(|patterns| {
             input.unsent.as_ref().and_then(|unsent| Unsent::new(unsent.rows().to_vec(), patterns))
         });
@@ -60,9 +64,13 @@ pub(super) fn assemble(
     let walk = Walk::new(plan, input, shown, &outcome, &unsent);
     let sources = UInt32Array::from(walk.sources);
     let places = UInt32Array::from(walk.places);
-    let rows = columns(plan, &input.rows, &outcome.columns, |column| take(column, &sources, None), |column| {
-        take(column, &places, None)
-    })?;
+    let rows = columns(
+        plan,
+        &input.rows,
+        &outcome.columns,
+        |column| take(column, &sources, None),
+        |column| take(column, &places, None),
+    )?;
     let before = match &input.before {
         Some(before) if !plan.own_key => Some(take_record_batch(before, &sources)?),
         _ => None,

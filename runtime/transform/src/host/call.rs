@@ -84,8 +84,7 @@ impl Caller<'_> {
                 return Err(Fault("its `configure` answers something else than before".to_owned()).into());
             }
             let batch = hand_over(store.data_mut(), lent)?;
-            let transform =
-                instance.get_typed_func::<(Batch,), (Result<Output, String>,)>(&mut *store, "transform")?;
+            let transform = instance.get_typed_func::<(Batch,), (Result<Output, String>,)>(&mut *store, "transform")?;
             let (answer,) = transform.call(&mut *store, (batch,))?;
             let output = answer.map_err(Fault)?;
             Outcome::new(plan, lent.rows, &output, store.data())
@@ -102,9 +101,7 @@ impl Caller<'_> {
             (None, false) => (20_000, 200),
             (None, true) => (200_000, 20_000),
         };
-        FUEL_PER_CALL
-            .saturating_add(per_row.saturating_mul(rows as u64))
-            .saturating_add(per_byte * bytes as u64)
+        FUEL_PER_CALL.saturating_add(per_row.saturating_mul(rows as u64)).saturating_add(per_byte * bytes as u64)
     }
 
     #[allow(clippy::disallowed_methods, reason = "a guard against loops; no row's fate depends on the time")]

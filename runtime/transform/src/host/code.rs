@@ -68,7 +68,9 @@ impl CodeCache {
     fn store(&self, engine: &Engine, digest: &str, component: &Component) {
         let file = self.file(engine, digest);
         let written = component.serialize().map_err(|error| error.to_string()).and_then(|bytes| {
-            let mut temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.folder)
+            let mut temporary = tempfile::Builder::new()
+                .prefix(".writing-")
+                .tempfile_in(&self.folder)
                 .map_err(|error| error.to_string())?;
             temporary.write_all(&bytes).map_err(|error| error.to_string())?;
             temporary.persist(&file).map_err(|error| error.to_string())?;
@@ -127,12 +129,7 @@ pub fn digest(bytes: &[u8]) -> String {
 
 impl Code {
     /// Compiles a component, or takes its code from the cache.
-    pub fn load(
-        engines: &Engines,
-        cache: Option<&CodeCache>,
-        digest: String,
-        bytes: Vec<u8>,
-    ) -> Result<Self, String> {
+    pub fn load(engines: &Engines, cache: Option<&CodeCache>, digest: String, bytes: Vec<u8>) -> Result<Self, String> {
         let inspection = inspect(&bytes)?;
         if let Some(fault) = inspection.fault() {
             return Err(fault);
@@ -149,9 +146,8 @@ impl Code {
 
     /// Ready for the engine that counts fuel; compiled when first asked for, since few batches need it.
     pub fn metered(&self, engines: &Engines) -> Result<&InstancePre<State>, String> {
-        let made = self
-            .metered
-            .get_or_init(|| prepared(&engines.metered, self.cache.as_ref(), &self.digest, &self.bytes));
+        let made =
+            self.metered.get_or_init(|| prepared(&engines.metered, self.cache.as_ref(), &self.digest, &self.bytes));
         made.as_ref().map_err(String::clone)
     }
 }

@@ -1,8 +1,5 @@
 //! What a component may import: columns, kernels, diagnostics, and nothing else.
 
-use std::sync::Arc;
-
-use arrow_array::StringArray;
 use bytes::Bytes;
 use sluice_change::ColumnType;
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, WasmList, WasmStr};
@@ -15,11 +12,8 @@ use super::state::{Fault, State, charge};
 use crate::kernels::{self, Column};
 
 /// The interfaces with functions.
-pub(super) const INTERFACES: [&str; 3] = [
-    "sluice:transform/columns@1.0.0",
-    "sluice:transform/kernels@1.0.0",
-    "sluice:transform/diagnostics@1.0.0",
-];
+pub(super) const INTERFACES: [&str; 3] =
+    ["sluice:transform/columns@1.0.0", "sluice:transform/kernels@1.0.0", "sluice:transform/diagnostics@1.0.0"];
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -71,11 +65,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     into.func_wrap("make", make)?;
     into.func_wrap("constant", |mut store: StoreContextMut<'_, State>, (name, value): (String, Option<String>)| {
         let column_type = parse_type(&name)?;
-        let text = Column::constant(Arc::new(StringArray::from(vec![value.clone()]))).map_err(fault)?;
-        let constant = kernels::cast(&text, column_type).map_err(fault)?;
-        if value.is_some() && constant.array().null_count() > 0 {
-            return Err(Fault(format!("`{}` is no {column_type}", value.unwrap_or_default())).into());
-        }
+        let constant = kernels::constant(column_type, value.as_deref()).map_err(fault)?;
         Ok((store.data_mut().push(constant)?,))
     })?;
     kernel_imports::link(&mut linker.instance(kernels)?)?;
@@ -111,11 +101,8 @@ fn make(
         return Err(Fault(format!("it makes a column of {bytes} bytes, more than it may (`max_output`)")).into());
     }
     let context = store.as_context();
-    let (validity, offsets, values) = (
-        data.validity.as_le_slice(&context),
-        data.offsets.as_le_slice(&context),
-        data.values.as_le_slice(&context),
-    );
+    let (validity, offsets, values) =
+        (data.validity.as_le_slice(&context), data.offsets.as_le_slice(&context), data.values.as_le_slice(&context));
     let array = buffers::decode(column_type, rows as usize, validity, offsets, values)
         .map_err(|reason| Fault(format!("it made a column of type {column_type} that is none: {reason}")))?;
     Ok((store.data_mut().push(Column::rows(array))?,))

@@ -74,7 +74,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Err(
-                    "it is a core module, not a component; build it with `sluice plugin build`, which makes one".to_owned()
+                    "it is a core module, not a component; build it with `sluice plugin build`, which makes one"
+                        .to_owned(),
                 );
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,

@@ -65,7 +65,11 @@ const USUAL_ROWS: usize = 65_536;
 fn no_times(rows: usize) -> ArrayRef {
     static NONE: OnceLock<ArrayRef> = OnceLock::new();
     let none = || new_null_array(&ColumnType::TimestampTz.arrow(), USUAL_ROWS);
-    if rows <= USUAL_ROWS { NONE.get_or_init(none).slice(0, rows) } else { new_null_array(&ColumnType::TimestampTz.arrow(), rows) }
+    if rows <= USUAL_ROWS {
+        NONE.get_or_init(none).slice(0, rows)
+    } else {
+        new_null_array(&ColumnType::TimestampTz.arrow(), rows)
+    }
 }
 
 /// Ops as texts of one letter.

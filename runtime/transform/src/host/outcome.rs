@@ -89,9 +89,8 @@ impl Outcome {
         }
         let returned = sources.as_ref().map_or(rows, Array::len);
         let columns = output.columns.iter().zip(&plan.writes);
-        let columns = columns.map(|(handle, write)| {
-            column(*handle, returned, &write.column_type.arrow(), &format!("`{}`", write.name))
-        });
+        let columns = columns
+            .map(|(handle, write)| column(*handle, returned, &write.column_type.arrow(), &format!("`{}`", write.name)));
         let columns = columns.collect::<wasmtime::Result<Vec<_>>>()?;
         let keep = output.keep.map(|handle| column(handle, rows, &DataType::Boolean, "`keep`")).transpose()?;
         let rejected = output.rejected.map(|handle| column(handle, rows, &DataType::Utf8, "`rejected`")).transpose()?;

@@ -63,7 +63,9 @@ impl State {
         self.held_bytes = self.held_bytes.saturating_add(column.array().get_array_memory_size());
         if self.held_bytes > self.most_bytes {
             let most = self.most_bytes;
-            return Err(Fault(format!("its columns take more than the {most} bytes that it may make (`max_output`)")).into());
+            return Err(
+                Fault(format!("its columns take more than the {most} bytes that it may make (`max_output`)")).into()
+            );
         }
         self.lend(column)
     }

@@ -105,11 +105,9 @@ impl ComponentTransform {
         }
         let setup = self.setup(input);
         let (plan, said) = self.caller(&setup, false).configure(input).map_err(|failure| match failure {
-            Failure::Rows(reason) => TransformError::Refused {
-                transform: self.settings.name.clone(),
-                table: self.table.clone(),
-                reason,
-            },
+            Failure::Rows(reason) => {
+                TransformError::Refused { transform: self.settings.name.clone(), table: self.table.clone(), reason }
+            }
             other => self.whole(other, 0),
         })?;
         self.voice.pass_on(said);

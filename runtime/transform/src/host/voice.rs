@@ -56,7 +56,12 @@ impl Voice {
         let now = Instant::now();
         if state.since.is_none_or(|since| now.duration_since(since) >= INTERVAL) {
             if state.left_out > 0 {
-                warn!(table = self.table, transform = self.transform, lines = state.left_out, "log lines were left out");
+                warn!(
+                    table = self.table,
+                    transform = self.transform,
+                    lines = state.left_out,
+                    "log lines were left out"
+                );
             }
             state.since = Some(now);
             state.passed = 0;
