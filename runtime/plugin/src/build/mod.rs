@@ -3,8 +3,11 @@
 //! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
+mod kept;
+
 pub mod c;
-pub mod kept;
+pub mod javascript;
+pub mod python;
 pub mod rust;
 
 use std::io;
