@@ -3,6 +3,8 @@
 //! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
+pub mod go;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
