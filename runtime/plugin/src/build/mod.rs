@@ -6,6 +6,7 @@
 mod kept;
 
 pub mod c;
+pub mod go;
 pub mod javascript;
 pub mod python;
 pub mod rust;
