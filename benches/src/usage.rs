@@ -17,14 +17,23 @@ pub fn cpu_seconds() -> f64 {
 
 /// Most memory resident at once since the last reset, in bytes.
 pub fn peak_memory_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
+    status_bytes("VmHWM:")
 }
 
 /// Starts the peak anew from what is resident now.
 pub fn reset_peak_memory() {
     // Where the kernel does not allow it the peak is that of the whole process, which only overstates it.
     let _ = fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Memory resident now, in bytes.
+pub fn resident_bytes() -> u64 {
+    status_bytes("VmRSS:")
+}
+
+fn status_bytes(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
 }
