@@ -93,7 +93,8 @@ pub fn nine_columns() -> (TableSchema, Input) {
         columns.push(Column::new(format!("n{n}"), ColumnType::Long));
         arrays.push((format!("n{n}"), Arc::new(values)));
     }
-    let rows = RecordBatch::try_from_iter(arrays).unwrap_or_else(|error| unreachable!("columns of one length: {error}"));
+    let rows =
+        RecordBatch::try_from_iter(arrays).unwrap_or_else(|error| unreachable!("columns of one length: {error}"));
     let input = Input { rows, ops: vec![Op::Insert; ROWS], ordinals: ids, times: None, before: None, unsent: None };
     (TableSchema { columns, key: vec!["id".to_owned()] }, input)
 }

@@ -26,7 +26,9 @@ fn main() -> Result<(), Failure> {
     let cache = CodeCache::open(&folder.path().join("cache"));
     let host = Host::new(&HostSettings::for_threads(2), cache.clone())?;
     let rounds = size("SLUICE_BENCH_ROUNDS", 31) as usize;
-    println!("{ROWS} rows a batch, a fresh instance for each; nanoseconds a row, median of {rounds} rounds (of 5 for bytes in Python and JavaScript)\n");
+    println!(
+        "{ROWS} rows a batch, a fresh instance for each; nanoseconds a row, median of {rounds} rounds (of 5 for bytes in Python and JavaScript)\n"
+    );
     boundary(&host, &guests, rounds)?;
     languages(&host, &guests, rounds)?;
     metering(&host, &guests)?;

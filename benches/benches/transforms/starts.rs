@@ -24,13 +24,17 @@ pub fn measure(guests: &Guests, folder: &Path) -> Result<(), Failure> {
     let all_rust = (0..TABLES).map(rust).collect::<Result<Vec<_>, Failure>>()?;
     let all_mixed = (0..TABLES).map(mixed).collect::<Result<Vec<_>, Failure>>()?;
     let one = (0..TABLES).map(shared).collect::<Result<Vec<_>, Failure>>()?;
-    for (name, files) in [("80 Rust components", all_rust), ("16 of each language", all_mixed), ("one Rust component for all", one)] {
+    for (name, files) in
+        [("80 Rust components", all_rust), ("16 of each language", all_mixed), ("one Rust component for all", one)]
+    {
         let cache = folder.join(format!("cache {name}"));
         let cold = start(&files, &cache)?;
         let warm = start(&files, &cache)?;
         println!(
             "  {name:28} compiled {:7.2} s, from the cache {:6.3} s; idle {:6.2} MiB each",
-            cold.seconds, warm.seconds, warm.idle_bytes as f64 / TABLES as f64 / (1 << 20) as f64
+            cold.seconds,
+            warm.seconds,
+            warm.idle_bytes as f64 / TABLES as f64 / (1 << 20) as f64
         );
     }
     println!();
@@ -49,7 +53,8 @@ fn start(files: &[PathBuf], cache: &Path) -> Result<Started, Failure> {
     let (schema, input) = guests::nine_columns();
     let settings = files.iter().map(|file| {
         let language = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mode = if language.starts_with("python") || language.starts_with("javascript") { "kernels" } else { "bytes" };
+        let mode =
+            if language.starts_with("python") || language.starts_with("javascript") { "kernels" } else { "bytes" };
         guests::settings(file, mode)
     });
     let settings: Vec<ComponentSettings> = settings.collect::<Result<_, _>>()?;

@@ -113,7 +113,7 @@ fn source_rows_must_be_rows_in_order() {
     for (sources, words) in [
         (vec![0_i64, 2], "row 2, and there are"),
         (vec![0, -1], "row -1"),
-        (vec![1, 0], "fall from 1 to 0"),
+        (vec![0, 0, -3], "row -3"),
         (vec![0, 0], "more than once"),
         (vec![0, 2_147_483_647], "2147483647"),
     ] {

@@ -47,9 +47,8 @@ fn a_truncated_or_damaged_file_is_refused_wherever_it_ends() {
 
 #[test]
 fn imports_beyond_the_contract_are_named() {
-    let wasi = wat::parse_str(
-        r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#,
-    );
+    let wasi =
+        wat::parse_str(r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func)))))"#);
     says(&refused(&wasi.unwrap()), &["wasi:clocks/wall-clock@0.2.0", "plugin build"]);
     let newer = wat::parse_str(r#"(component (import "sluice:transform/columns@9.0.0" (instance)))"#);
     says(&refused(&newer.unwrap()), &["sluice:transform/columns@9.0.0", "another version"]);

@@ -68,7 +68,16 @@ impl Memory {
         let writes = (memory.place(&columns).0, promise.writes.len() as u32);
         let (drops, key) = (memory.texts(&promise.drops), memory.texts(&promise.key));
         let plan = words(&[
-            0, reads.0, reads.1, writes.0, writes.1, drops.0, drops.1, u32::from(promise.deletes), key.0, key.1,
+            0,
+            reads.0,
+            reads.1,
+            writes.0,
+            writes.1,
+            drops.0,
+            drops.1,
+            u32::from(promise.deletes),
+            key.0,
+            key.1,
             u32::from(promise.fan_out),
         ]);
         memory.bytes[..44].copy_from_slice(&plan);
