@@ -62,13 +62,18 @@ pub fn copied(rows: &RecordBatch) -> Vec<ArrayRef> {
     rows.columns().iter().skip(1).map(copy).collect()
 }
 
-/// Written and read as an IPC stream.
-pub fn through_ipc(rows: &RecordBatch) -> Result<RecordBatch, Failure> {
+/// Written as an IPC stream.
+pub fn to_ipc(rows: &RecordBatch) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let mut writer = StreamWriter::try_new(&mut bytes, rows.schema_ref())?;
     writer.write(rows)?;
     writer.finish()?;
     drop(writer);
-    let mut reader = StreamReader::try_new(bytes.as_slice(), None)?;
+    Ok(bytes)
+}
+
+/// Read from an IPC stream.
+pub fn from_ipc(bytes: &[u8]) -> Result<RecordBatch, Failure> {
+    let mut reader = StreamReader::try_new(bytes, None)?;
     Ok(reader.next().ok_or("no batch")??)
 }
