@@ -16,6 +16,8 @@ mod hash;
 mod json;
 mod number;
 mod regex;
+#[cfg(test)]
+mod samples;
 mod text;
 mod writer;
 
