@@ -44,8 +44,7 @@ pub fn binaries(values: &[Option<Vec<u8>>]) -> Column {
 
 /// Truth values that lie between others.
 pub fn booleans(values: &[Option<bool>]) -> Column {
-    let all: BooleanArray =
-        [Some(true), None].into_iter().chain(values.iter().copied()).chain([Some(false)]).collect();
+    let all: BooleanArray = [Some(true), None].into_iter().chain(values.iter().copied()).chain([Some(false)]).collect();
     cut(all, values.len())
 }
 
@@ -115,5 +114,5 @@ pub fn against_model<R: PartialEq + std::fmt::Debug>(
         assert!(found.is_constant());
         assert_eq!(read(&found), [value.as_deref().and_then(&model)]);
     }
-    assert_eq!(read(&kernel(&texts::<&str>(&[])).unwrap()), []);
+    assert_eq!(read(&kernel(&texts(&[None::<&str>; 0])).unwrap()), []);
 }

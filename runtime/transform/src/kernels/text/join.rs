@@ -101,6 +101,9 @@ mod tests {
         }
         let long = one("string", Some(&"x".repeat(1 << 20)));
         assert!(concat(&[texts(&vec![Some("a"); 100]), long], "", ROOMY).is_err());
-        assert_eq!(pad_start(&words(["a"]), 3, "", ROOMY).unwrap_err().to_string(), "`fill` is empty: give it a character");
+        assert_eq!(
+            pad_start(&words(["a"]), 3, "", ROOMY).unwrap_err().to_string(),
+            "`fill` is empty: give it a character"
+        );
     }
 }

@@ -120,7 +120,7 @@ mod tests {
             values in any_texts(), start in -14..14, length in prop::option::of(0_u32..14), index in 0_u32..4,
         ) {
             against_model(&values, |text| trim(text, ROOMY), read_texts, |text| Some(text.trim().to_owned()));
-            against_model(&values, |text| length_of(text), read_numbers::<Int32Type>, |text| {
+            against_model(&values, length_of, read_numbers::<Int32Type>, |text| {
                 Some(text.chars().count() as i32)
             });
             against_model(&values, |text| substring(text, start, length, ROOMY), read_texts, |text| {
@@ -141,7 +141,10 @@ mod tests {
     #[test]
     fn an_empty_separator_leaves_the_text_whole() {
         let text = words(["abc", ""]);
-        assert_eq!(read_texts(&split_part(&text, "", 0, ROOMY).unwrap()), [Some("abc".to_owned()), Some(String::new())]);
+        assert_eq!(
+            read_texts(&split_part(&text, "", 0, ROOMY).unwrap()),
+            [Some("abc".to_owned()), Some(String::new())]
+        );
         assert_eq!(read_texts(&split_part(&text, "", 1, ROOMY).unwrap()), [None, None]);
     }
 
