@@ -11,6 +11,8 @@
   (global $random (mut i64) (i64.const 0x5deece66d))
   ;; Lines that may still be written: a crash writes what all goroutines do.
   (global $lines (mut i64) (i64.const 200))
+  ;; Whether what goroutines do has begun: the reason of a crash stands before it, and is the last error to be seen.
+  (global $traces (mut i64) (i64.const 0))
 
   (func (export "args_sizes_get") (param $count i32) (param $size i32) (result i32)
     (i32.store (local.get $count) (i32.const 0))
@@ -63,9 +65,14 @@
         (br_if $done (i32.eqz (local.get $count)))
         (local.set $length (i32.load offset=4 (local.get $vectors)))
         (local.set $total (i32.add (local.get $total) (local.get $length)))
+        (if (call $begins_traces (i32.load (local.get $vectors)) (local.get $length))
+          (then (global.set $traces (i64.const 1))))
         (call $say
-          ;; Standard error is an error (3), standard output is for the author (0).
-          (select (i32.const 3) (i32.const 0) (i32.eq (local.get $fd) (i32.const 2)))
+          ;; Standard error is an error (3), traces and standard output are for the author (0).
+          (select
+            (i32.const 3)
+            (i32.const 0)
+            (i32.and (i32.eq (local.get $fd) (i32.const 2)) (i64.eqz (global.get $traces))))
           (i32.load (local.get $vectors))
           (local.get $length))
         (local.set $vectors (i32.add (local.get $vectors) (i32.const 8)))
@@ -73,6 +80,11 @@
         (br $next)))
     (i32.store (local.get $written) (local.get $total))
     (i32.const 0))
+
+  ;; Whether a piece of text is "goroutine ", as Go's runtime writes it.
+  (func $begins_traces (param $at i32) (param $length i32) (result i32)
+    (if (i32.ne (local.get $length) (i32.const 10)) (then (return (i32.const 0))))
+    (i64.eq (i64.load align=1 (local.get $at)) (i64.const 0x6e6974756f726f67)))
 
   ;; Logs the runs of printable ASCII in some bytes: a log line is UTF-8, and what is written may be anything.
   (func $say (param $level i32) (param $at i32) (param $length i32)
