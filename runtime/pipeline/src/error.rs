@@ -138,6 +138,7 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
         LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
+        LaneError::Transform(transform) if transform.is_permanent() => Directive::Quarantine,
         LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
         _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_outage()) => Directive::Quarantine,
         _ => Directive::Retry(backoff(attempt.number, retry, attempt.fraction)),

@@ -5,16 +5,20 @@
 //! `wit/transform/v1`; built-in steps have the same semantics in the same place.
 
 mod chain;
+mod component;
 mod error;
 mod rows;
+mod settings;
 
 pub mod builtin;
 pub mod host;
 pub mod kernels;
 
 pub use chain::Chain;
+pub use component::{ComponentLimits, ComponentSettings, Components, NoComponents};
 pub use error::TransformError;
 pub use rows::{Input, Rejected, Shaped};
+pub use settings::{StepSettings, TransformSettings};
 
 use std::fmt::Debug;
 
@@ -27,11 +31,13 @@ pub trait Transform: Debug + Send + Sync {
     fn digest(&self) -> Option<&str>;
 
     /// The schema of what comes out for rows of `input`, with Silver's key.
-    ///
-    /// Rows that are shaped later may have fewer columns than `input`: those are null throughout.
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError>;
 
-    /// Shapes rows of `schema`. Runs on a thread of the processor pool.
+    /// Whether Silver's key may hold other values than the key columns of `input` do. A key that only has other names is
+    /// not changed. Changes of the source's key are then shown as deletes of the old key, and `before` is never given.
+    fn changes_key(&self, input: &TableSchema) -> Result<bool, TransformError>;
+
+    /// Shapes rows that have the columns of `schema`, in its order and types. Runs on a thread of the processor pool.
     ///
     /// A row that fails is among the rejects; an error means that nothing can be said about any row.
     fn shape(&self, schema: &TableSchema, input: Input) -> Result<Shaped, TransformError>;
@@ -48,6 +54,10 @@ impl Transform for PassThrough {
 
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError> {
         Ok(input.clone())
+    }
+
+    fn changes_key(&self, _input: &TableSchema) -> Result<bool, TransformError> {
+        Ok(false)
     }
 
     fn shape(&self, _schema: &TableSchema, input: Input) -> Result<Shaped, TransformError> {
