@@ -9,6 +9,7 @@ mod component;
 mod error;
 mod rows;
 mod settings;
+mod stretches;
 
 pub mod builtin;
 pub mod host;

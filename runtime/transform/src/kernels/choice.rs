@@ -40,17 +40,25 @@ pub fn choose(condition: &Column, then: &Column, otherwise: &Column, limits: Lim
     Ok(shape.column_of(select(&condition, then, otherwise, limits)?))
 }
 
-fn select(condition: &BooleanArray, then: &Column, otherwise: &Column, limits: Limits) -> Result<ArrayRef, KernelError> {
+fn select(
+    condition: &BooleanArray,
+    then: &Column,
+    otherwise: &Column,
+    limits: Limits,
+) -> Result<ArrayRef, KernelError> {
     let (then_type, other_type) = (then.column_type()?, otherwise.column_type()?);
     if then_type != other_type {
-        return Err(KernelError(format!("cannot choose between a `{then_type}` and a `{other_type}`: cast one of them")));
+        return Err(KernelError(format!(
+            "cannot choose between a `{then_type}` and a `{other_type}`: cast one of them"
+        )));
     }
     // Null counts as false.
     let condition = match condition.nulls() {
         Some(nulls) => BooleanArray::new(condition.values() & nulls.inner(), None),
         None => condition.clone(),
     };
-    let place = |row: usize| if condition.value(row) { (then, then.place(row)) } else { (otherwise, otherwise.place(row)) };
+    let place =
+        |row: usize| if condition.value(row) { (then, then.place(row)) } else { (otherwise, otherwise.place(row)) };
     check(then.array(), condition.len(), limits, |row| {
         let (column, place) = place(row);
         width(column.array(), place)
@@ -65,7 +73,9 @@ fn select(condition: &BooleanArray, then: &Column, otherwise: &Column, limits: L
 pub fn filter(of: &Column, condition: &Column, limits: Limits) -> Result<Column, KernelError> {
     let shape = Shape::of([of, condition])?;
     if shape.constant {
-        return Err(KernelError("a constant has no rows to leave out: give it a column or a condition with rows".to_owned()));
+        return Err(KernelError(
+            "a constant has no rows to leave out: give it a column or a condition with rows".to_owned(),
+        ));
     }
     let kept = spread(condition, shape)?;
     if !of.is_constant() {
@@ -78,7 +88,8 @@ pub fn filter(of: &Column, condition: &Column, limits: Limits) -> Result<Column,
 /// Rows by their numbers (`int`, 0 is the first), in this order, repeated if wanted; null for null. A number of a row that
 /// there is not is an error. A constant is taken as often as there are numbers.
 pub fn take(of: &Column, rows: &Column, limits: Limits) -> Result<Column, KernelError> {
-    let numbers: &Int32Array = rows.array().as_primitive_opt::<Int32Type>().ok_or_else(|| rows.unfit("an `int` of row numbers"))?;
+    let numbers: &Int32Array =
+        rows.array().as_primitive_opt::<Int32Type>().ok_or_else(|| rows.unfit("an `int` of row numbers"))?;
     let last = if of.is_constant() { i32::MAX as usize } else { of.array().len().saturating_sub(1) };
     let there = |number: i32| usize::try_from(number).is_ok_and(|number| number <= last && !of.array().is_empty());
     if let Some(wrong) = numbers.iter().flatten().find(|number| !there(*number)) {

@@ -159,7 +159,10 @@ impl Limits {
     }
 
     pub(super) fn exceeded(self) -> KernelError {
-        KernelError(format!("the result would take more than the {} bytes that it may", self.bytes.min(i32::MAX as usize)))
+        KernelError(format!(
+            "the result would take more than the {} bytes that it may",
+            self.bytes.min(i32::MAX as usize)
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Texts and bytes, written one behind the other.
 
-use arrow_array::{Array, BinaryArray, StringArray};
+use arrow_array::{Array, StringArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::column::{Column, KernelError, Limits};
@@ -85,12 +85,6 @@ impl Writer {
     pub fn text(self, nulls: Option<NullBuffer>) -> Result<StringArray, KernelError> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         Ok(StringArray::try_new(offsets, self.values.into(), nulls)?)
-    }
-
-    /// A column of bytes.
-    pub fn binary(self, nulls: Option<NullBuffer>) -> Result<BinaryArray, KernelError> {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        Ok(BinaryArray::try_new(offsets, self.values.into(), nulls)?)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow_array::types::Decimal128Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Datum, Decimal128Array, Scalar};
+use arrow_array::{ArrayRef, BooleanArray, Datum, Decimal128Array, Scalar};
 use arrow_ord::cmp;
 use arrow_schema::ArrowError;
 

@@ -38,11 +38,19 @@ pub fn is_in(of: &Column, values: &[String]) -> Result<Column, KernelError> {
         ColumnType::Timestamp | ColumnType::TimestampTz => primitive::<TimestampMicrosecondType>(of, &list)?,
         ColumnType::Decimal { .. } => primitive::<Decimal128Type>(of, &list)?,
         ColumnType::Float => {
-            let bits = |column: &Column| Ok::<_, KernelError>(floating::floats(&floats(column)?).unary::<_, Int32Type>(|value| value.to_bits() as i32));
+            let bits = |column: &Column| {
+                Ok::<_, KernelError>(
+                    floating::floats(&floats(column)?).unary::<_, Int32Type>(|value| value.to_bits() as i32),
+                )
+            };
             primitive::<Int32Type>(&of.with(bits(of)?), &list.with(bits(&list)?))?
         }
         ColumnType::Double => {
-            let bits = |column: &Column| Ok::<_, KernelError>(floating::doubles(&doubles(column)?).unary::<_, Int64Type>(|value| value.to_bits() as i64));
+            let bits = |column: &Column| {
+                Ok::<_, KernelError>(
+                    floating::doubles(&doubles(column)?).unary::<_, Int64Type>(|value| value.to_bits() as i64),
+                )
+            };
             primitive::<Int64Type>(&of.with(bits(of)?), &list.with(bits(&list)?))?
         }
         ColumnType::String => {

@@ -25,15 +25,12 @@ pub fn sha256(of: &Column, limits: Limits) -> Result<Column, KernelError> {
     digests(of, limits, |value| Sha256::digest(value).into())
 }
 
-fn digests(
-    of: &Column,
-    limits: Limits,
-    digest: impl Fn(&[u8]) -> [u8; DIGEST],
-) -> Result<Column, KernelError> {
+fn digests(of: &Column, limits: Limits, digest: impl Fn(&[u8]) -> [u8; DIGEST]) -> Result<Column, KernelError> {
     let values = Values::of(of)?;
     let nulls = of.array().nulls().cloned();
     let valid = values.rows() - of.array().null_count();
-    let bytes = valid.checked_mul(DIGEST).filter(|bytes| limits.text_bytes(values.rows()).is_ok_and(|most| *bytes <= most));
+    let bytes =
+        valid.checked_mul(DIGEST).filter(|bytes| limits.text_bytes(values.rows()).is_ok_and(|most| *bytes <= most));
     let mut digests = Vec::with_capacity(bytes.ok_or_else(|| limits.exceeded())?);
     let offsets = match &nulls {
         None => {

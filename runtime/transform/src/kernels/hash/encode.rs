@@ -34,9 +34,10 @@ pub fn hex(of: &Column, limits: Limits) -> Result<Column, KernelError> {
 /// `binary` as Base64 (RFC 4648, section 4, with padding).
 pub fn base64(of: &Column, limits: Limits) -> Result<Column, KernelError> {
     let array = of.binaries()?;
-    let bytes = array.offsets().windows(2).try_fold(0_usize, |sum, pair| {
-        sum.checked_add(((pair[1] - pair[0]) as usize).div_ceil(3).checked_mul(4)?)
-    });
+    let bytes = array
+        .offsets()
+        .windows(2)
+        .try_fold(0_usize, |sum, pair| sum.checked_add(((pair[1] - pair[0]) as usize).div_ceil(3).checked_mul(4)?));
     check(bytes, array.len(), limits)?;
     Ok(of.with(b64_encode(&BASE64_STANDARD, array)))
 }

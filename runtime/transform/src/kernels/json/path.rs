@@ -20,12 +20,14 @@ pub(super) struct Path {
 impl Path {
     /// Reads a path.
     pub fn new(path: &str) -> Result<Self, KernelError> {
-        let wrong = |why: &str| KernelError(format!("the path `{path}` {why}: write it like `address.city` or `items[0].sku`"));
+        let wrong =
+            |why: &str| KernelError(format!("the path `{path}` {why}: write it like `address.city` or `items[0].sku`"));
         let mut steps = Vec::new();
         let mut rest = path;
         while !rest.is_empty() {
             if let Some(inner) = rest.strip_prefix('[') {
-                let (step, after) = bracketed(inner).ok_or_else(|| wrong("has brackets with neither a number nor a quoted name"))?;
+                let (step, after) =
+                    bracketed(inner).ok_or_else(|| wrong("has brackets with neither a number nor a quoted name"))?;
                 steps.push(step);
                 rest = after;
             } else {

@@ -188,7 +188,9 @@ impl Pair<'_> {
                         self.each(&left, &right, |left, right| sum((left, factors.0), (right, factors.1), digits))
                     }),
                     _ => each(digits, scale, &|| {
-                        self.each(&left, &right, |left, right| sum((left, factors.0), (right.wrapping_neg(), factors.1), digits))
+                        self.each(&left, &right, |left, right| {
+                            sum((left, factors.0), (right.wrapping_neg(), factors.1), digits)
+                        })
                     }),
                 }
             }

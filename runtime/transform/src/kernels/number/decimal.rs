@@ -39,7 +39,9 @@ pub(in crate::kernels) fn rescaled(units: i128, from: u8, to: u8) -> Option<i128
 pub(in crate::kernels) fn divided(units: i128, divisor: i128) -> i128 {
     // Wrapping, since what stands in null rows is anything.
     let (quotient, rest) = (units.wrapping_div(divisor), units.wrapping_rem(divisor).unsigned_abs());
-    if rest < divisor.unsigned_abs() - rest { return quotient }
+    if rest < divisor.unsigned_abs() - rest {
+        return quotient;
+    }
     if (units < 0) == (divisor < 0) { quotient + 1 } else { quotient - 1 }
 }
 
@@ -55,7 +57,9 @@ pub(super) fn scaled_quotient(units: i128, factor: i128, divisor: i128) -> Optio
     let (units, divisor) = (i256::from_i128(units).checked_mul(i256::from_i128(factor))?, i256::from_i128(divisor));
     let (quotient, rest) = (units.checked_div(divisor)?, units.checked_rem(divisor)?.wrapping_abs());
     let quotient = quotient.to_i128()?;
-    if rest < divisor.wrapping_abs() - rest { return Some(quotient) }
+    if rest < divisor.wrapping_abs() - rest {
+        return Some(quotient);
+    }
     let away = if units.is_negative() == divisor.is_negative() { 1 } else { -1 };
     quotient.checked_add(away)
 }

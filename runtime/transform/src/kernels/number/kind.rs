@@ -1,10 +1,8 @@
 //! The types of numbers, from narrow to wide.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
-};
-use arrow_array::{Array, ArrayRef, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array, PrimitiveArray};
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type};
+use arrow_array::{ArrayRef, Decimal128Array, Float32Array, Float64Array, Int32Array, Int64Array, PrimitiveArray};
 use sluice_change::ColumnType;
 
 use super::decimal;

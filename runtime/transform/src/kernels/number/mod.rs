@@ -7,5 +7,5 @@ mod rounding;
 pub(super) mod shortest;
 
 pub use arithmetic::{add, divide, multiply, remainder, subtract};
-pub(super) use kind::{Kind, decimals, doubles, floats, ints, longs};
+pub(super) use kind::{Kind, decimals, doubles, floats, longs};
 pub use rounding::{abs, round};

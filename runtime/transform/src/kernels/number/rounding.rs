@@ -35,11 +35,15 @@ pub fn round(of: &Column, digits: i32, limits: Limits) -> Result<Column, KernelE
         }
         ColumnType::Float => Ok(each::<Float32Type>(of, |value| match digits {
             0 => Some(value.round()),
-            _ => decimally(value, digits, value.is_finite()).filter(|rounded| rounded.is_finite() || !value.is_finite()),
+            _ => {
+                decimally(value, digits, value.is_finite()).filter(|rounded| rounded.is_finite() || !value.is_finite())
+            }
         })),
         ColumnType::Double => Ok(each::<Float64Type>(of, |value| match digits {
             0 => Some(value.round()),
-            _ => decimally(value, digits, value.is_finite()).filter(|rounded| rounded.is_finite() || !value.is_finite()),
+            _ => {
+                decimally(value, digits, value.is_finite()).filter(|rounded| rounded.is_finite() || !value.is_finite())
+            }
         })),
         _ => Err(of.unfit("a number")),
     }
@@ -53,7 +57,12 @@ pub fn abs(of: &Column, limits: Limits) -> Result<Column, KernelError> {
         Kind::Long => each::<Int64Type>(of, i64::checked_abs),
         Kind::Float => each::<Float32Type>(of, |value| Some(value.abs())),
         Kind::Double => each::<Float64Type>(of, |value| Some(value.abs())),
-        Kind::Decimal => of.with(of.array().as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(i128::wrapping_abs).with_data_type(of.array().data_type().clone())),
+        Kind::Decimal => of.with(
+            of.array()
+                .as_primitive::<Decimal128Type>()
+                .unary::<_, Decimal128Type>(i128::wrapping_abs)
+                .with_data_type(of.array().data_type().clone()),
+        ),
     })
 }
 

@@ -13,12 +13,7 @@ pub fn upper(text: &Column, limits: Limits) -> Result<Column, KernelError> {
     change(text, limits, <[u8]>::make_ascii_uppercase, upper_character)
 }
 
-fn change(
-    text: &Column,
-    limits: Limits,
-    ascii: fn(&mut [u8]),
-    other: fn(char) -> char,
-) -> Result<Column, KernelError> {
+fn change(text: &Column, limits: Limits, ascii: fn(&mut [u8]), other: fn(char) -> char) -> Result<Column, KernelError> {
     let array = text.texts()?;
     let (offsets, values) = extent(array.offsets(), array.value_data());
     if values.is_ascii() {

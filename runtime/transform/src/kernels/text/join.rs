@@ -1,4 +1,4 @@
-use arrow_array::{Array, StringArray};
+use arrow_array::StringArray;
 
 use super::first_character;
 use crate::kernels::column::{Column, KernelError, Limits, Shape};
@@ -11,7 +11,8 @@ pub fn pad_start(text: &Column, length: u32, fill: &str, limits: Limits) -> Resu
     let bytes = extent_bytes(text.texts()?.offsets());
     map_text(text, bytes, limits, |value, out| {
         // Bytes are never fewer than characters.
-        let missing = if value.len() >= length && value.is_ascii() { 0 } else { length.saturating_sub(value.chars().count()) };
+        let missing =
+            if value.len() >= length && value.is_ascii() { 0 } else { length.saturating_sub(value.chars().count()) };
         out.push_times(fill, missing)?;
         out.push(value.as_bytes())
     })

@@ -40,7 +40,8 @@ pub fn substring(text: &Column, start: i32, length: Option<u32>, limits: Limits)
     let length = length.map_or(usize::MAX, |length| length as usize);
     let hint = bytes.min(array.len().saturating_mul(length));
     map_text(text, hint, limits, |value, out| {
-        let part = if plain || value.is_ascii() { plain_part(value, start, length) } else { part(value, start, length) };
+        let part =
+            if plain || value.is_ascii() { plain_part(value, start, length) } else { part(value, start, length) };
         out.push(part.as_bytes())
     })
 }
