@@ -3,6 +3,14 @@
 //! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
+mod kept;
+
+pub mod c;
+pub mod go;
+pub mod javascript;
+pub mod python;
+pub mod rust;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
