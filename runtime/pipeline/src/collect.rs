@@ -67,12 +67,7 @@ struct Held {
     per_byte: usize,
 }
 
-async fn collect(
-    mut reader: Box<dyn TableReader>,
-    memory: Held,
-    arrivals: mpsc::Sender<Arrival>,
-    again: Arc<Notify>,
-) {
+async fn collect(mut reader: Box<dyn TableReader>, memory: Held, arrivals: mpsc::Sender<Arrival>, again: Arc<Notify>) {
     loop {
         let arrival = match next(reader.as_mut(), &memory).await {
             Ok(Some((batch, reserved))) => Arrival::Batch(Box::new(batch), reserved, reader.backlog()),
@@ -91,10 +86,7 @@ async fn collect(
 
 /// The next batch, with the memory that it takes. Memory is reserved before anything is decoded, and only if there is
 /// something: a lane that waits for data holds nothing.
-async fn next(
-    reader: &mut dyn TableReader,
-    memory: &Held,
-) -> Result<Option<(ChangeBatch, Reserved)>, SourceError> {
+async fn next(reader: &mut dyn TableReader, memory: &Held) -> Result<Option<(ChangeBatch, Reserved)>, SourceError> {
     let Some(expected) = reader.peek().await? else { return Ok(None) };
     let held = |bytes: usize| bytes.saturating_mul(memory.per_byte).max(LEAST_RESERVED);
     let mut reserved = memory.budget.reserve(memory.lane, held(expected)).await;

@@ -210,4 +210,15 @@ mod tests {
         assert!(matches!(directive(&damaged, attempt(1, true), &retry), Directive::Retry(_)));
         assert_eq!(directive(&damaged, attempt(retry.max_attempts, true), &retry), Directive::Quarantine);
     }
+
+    #[test]
+    fn a_transform_that_is_wrong_is_not_retried_and_one_that_was_slow_is() {
+        let retry = RetrySettings::default();
+        let reason = || "x".to_owned();
+        let wrong = LaneError::from(TransformError::Unusable { component: "a.wasm".into(), reason: reason() });
+        assert_eq!(directive(&wrong, attempt(1, true), &retry), Directive::Quarantine);
+        let slow = LaneError::from(TransformError::Deadline { transform: "a.wasm".into(), milliseconds: 1, rows: 1 });
+        assert!(matches!(directive(&slow, attempt(1, true), &retry), Directive::Retry(_)));
+        assert_eq!(directive(&slow, attempt(retry.max_attempts, true), &retry), Directive::Quarantine);
+    }
 }

@@ -75,12 +75,7 @@ fn newer(
 }
 
 /// The newer rows have Silver's keys themselves.
-fn supersede_by(
-    silver: &Silver,
-    places: &[(&str, i64)],
-    log: &RecordBatch,
-    fold: &mut Fold,
-) -> Result<(), LaneError> {
+fn supersede_by(silver: &Silver, places: &[(&str, i64)], log: &RecordBatch, fold: &mut Fold) -> Result<(), LaneError> {
     let newer = Log::of(log)?;
     let keys = silver.key_columns(log)?;
     fold.supersede(&silver.extractor.extract(&keys)?, |index, row| newer.place(index) > places[row]);

@@ -24,6 +24,7 @@ mod supervisor;
 mod tables;
 mod write;
 
+pub use bronze::source_columns;
 pub use context::Services;
 pub use error::{Directive, LaneError, directive, explain};
 pub use replay::{ReplayOutcome, ReplayRequest};

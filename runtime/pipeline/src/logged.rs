@@ -10,11 +10,11 @@ use crate::bronze::LoggedChanges;
 use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index_build::follow_key;
+use crate::late;
 use crate::rejects::{self, Known};
 use crate::shaping::{ShapedPart, Shaping};
 use crate::tables::Silver;
 use crate::write::{commit_silver, fold, merge};
-use crate::late;
 
 /// The tables that a merge of logged changes touches.
 #[derive(Debug)]
@@ -67,7 +67,8 @@ pub async fn apply(
     };
     let new = rejects::of_rows(&changes.rows, rejected.clone(), place)?;
     let of_letters = Checkpoint { position: Default::default(), ..next.clone() };
-    next.counts.rejected += rejects::commit(context, letters, new.iter().collect(), &of_letters, Known::ByLetter).await?;
+    next.counts.rejected +=
+        rejects::commit(context, letters, new.iter().collect(), &of_letters, Known::ByLetter).await?;
     let merged = merge(context, silver, &schema, fold).await?;
     commit_silver(context, silver, merged, schema, next).await?;
     Ok(rejected)

@@ -47,21 +47,13 @@ pub fn columns() -> Vec<LakeColumn> {
     COLUMNS.iter().map(column).collect()
 }
 
-/// The dead letters that an attempt which died before Bronze has not stored already: the same work, or other work that
-/// held some of the same records.
-fn not_stored<'a>(
-    rejects: Vec<&'a Reject>,
-    stored: Option<&Checkpoint>,
-    work: &str,
-) -> Vec<&'a Reject> {
-    let is_new = |reject: &&Reject| {
-        let origin = &reject.origin;
-        !stored.is_some_and(|stored| {
-            stored.commit_id == work
-                || stored.position.remembers_row(&origin.partition, &origin.order, reject.row_number)
-        })
-    };
-    rejects.into_iter().filter(is_new).collect()
+/// Whether an attempt which died before Bronze has stored a dead letter already: the same work, or other work that held
+/// some of the same records.
+fn is_stored(reject: &Reject, stored: Option<&Checkpoint>, work: &str) -> bool {
+    let origin = &reject.origin;
+    stored.is_some_and(|stored| {
+        stored.commit_id == work || stored.position.remembers_row(&origin.partition, &origin.order, reject.row_number)
+    })
 }
 
 /// What tells which dead letters are stored already.
@@ -90,13 +82,15 @@ pub async fn commit(
         None => tables::create_rejects(context).await?,
     };
     let stored = table.checkpoint()?;
-    let new = match known {
-        Known::ByPosition => not_stored(rejects, stored.as_ref(), &next.commit_id),
-        Known::ByLetter => {
-            let held = held(&table, &rejects).await?;
-            rejects.into_iter().filter(|reject| !held.contains(&place(reject))).collect()
-        }
+    let is_stored = |reject: &&Reject| is_stored(reject, stored.as_ref(), &next.commit_id);
+    let (told, mut new): (Vec<&Reject>, Vec<&Reject>) = match known {
+        Known::ByPosition => rejects.into_iter().partition(is_stored),
+        Known::ByLetter => (rejects, Vec::new()),
     };
+    // Another transform may have let pass what this one rejects: only the letters themselves tell.
+    let told: Vec<&Reject> = told.into_iter().filter(|reject| reject.layout.as_deref() == Some(IN_BRONZE)).collect();
+    let held = held(&table, &told).await?;
+    new.extend(told.into_iter().filter(|reject| !held.contains(&place(reject))));
     if !new.is_empty() {
         let schema = with_layout(&table);
         let rows = rows(&new, context.services.clock.now_us(), table.arrow_schema_after(&schema)?.as_ref())?;

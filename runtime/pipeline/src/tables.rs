@@ -159,8 +159,7 @@ async fn open_silver(
     source: &TableSchema,
 ) -> Result<Silver, LaneError> {
     let settings = &context.settings;
-    let transform = build_transform(context).await?;
-    let wanted = transform.output(source)?;
+    let (transform, wanted) = build_transform(context, source).await?;
     let table = match found {
         Some(mut table) if transform.digest().is_some() => {
             rename::rename_columns(context, &mut table, &renames_after(&settings.renames, &wanted)).await?;
@@ -193,11 +192,19 @@ async fn open_silver(
     Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform })
 }
 
-/// What shapes the rows of this lane's Silver. A component may have to be compiled first.
-async fn build_transform(context: &LaneContext) -> Result<Arc<dyn Transform>, LaneError> {
-    let (settings, table) = (context.settings.transform.clone(), context.table().clone());
+/// What shapes the rows of this lane's Silver, and the schema that it gives it. A component may have to be compiled first.
+async fn build_transform(
+    context: &LaneContext,
+    source: &TableSchema,
+) -> Result<(Arc<dyn Transform>, TableSchema), LaneError> {
+    let (settings, table, source) = (context.settings.transform.clone(), context.table().clone(), source.clone());
     let components = Arc::clone(&context.services.components);
-    Ok(context.services.cpu.run(move || settings.build(&table, components.as_ref())).await?)
+    let build = move || {
+        let transform = settings.build(&table, components.as_ref())?;
+        let wanted = transform.output(&source)?;
+        Ok((transform, wanted))
+    };
+    context.services.cpu.run(build).await
 }
 
 /// The renames of source columns that come out of a transform under their own names.

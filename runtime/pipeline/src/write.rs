@@ -163,23 +163,22 @@ impl Ahead {
 
 fn shape(shaping: &Shaping, batches: &[ChangeBatch], ahead: Ahead) -> Result<ShapedBatches, LaneError> {
     let Ahead { mut first, rows: mut left } = ahead;
-    let inputs: Vec<(usize, Input)> = batches
-        .iter()
-        .map(|batch| {
-            let skip = left.min(batch.len() as u64);
-            let input = input(batch, first, skip as usize);
-            left -= skip;
-            first += batch.len() as u64;
-            (skip as usize, input)
-        })
-        .collect();
-    let shaped: Vec<ShapedPart> =
-        inputs.par_iter().map(|(_, input)| shaping.shape(input.clone())).collect::<Result<_, _>>()?;
+    let mut inputs = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let skip = left.min(batch.len() as u64);
+        inputs.push((first, skip as usize));
+        left -= skip;
+        first += batch.len() as u64;
+    }
+    let shaped =
+        batches.par_iter().zip(&inputs).map(|(batch, (first, skip))| shaping.shape(input(batch, *first, *skip)));
+    let shaped: Vec<ShapedPart> = shaped.collect::<Result<_, _>>()?;
     let mut all = ShapedBatches::default();
-    for (((skipped, input), shaped), batch) in inputs.into_iter().zip(shaped).zip(batches) {
+    for ((batch, shaped), (_, skipped)) in batches.iter().zip(shaped).zip(inputs) {
         let number = |row: usize| batch.row_numbers.value(skipped + row).unsigned_abs();
         let place = |row: usize| (Arc::clone(&batch.origin), number(row));
-        all.rejects.extend(rejects::of_rows(&input.rows, shaped.rejects, place)?);
+        let rows = batch.rows.slice(skipped, batch.len() - skipped);
+        all.rejects.extend(rejects::of_rows(&rows, shaped.rejects, place)?);
         all.sources.push(Sources { skipped, rows: shaped.part.ops.len(), of: shaped.sources });
         all.parts.push(shaped.part);
     }

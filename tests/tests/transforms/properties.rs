@@ -54,8 +54,13 @@ fn plan() -> impl Strategy<Value = Plan> {
         batch_rows,
     });
     let lives = prop::collection::vec((0..4_usize, prop::option::weighted(0.7, 1..120_u64)), 0..6);
-    (any::<u64>(), any::<bool>(), shape, setup, lives)
-        .prop_map(|(seed, changes_key, shape, setup, lives)| Plan { seed, changes_key, shape, setup, lives })
+    (any::<u64>(), any::<bool>(), shape, setup, lives).prop_map(|(seed, changes_key, shape, setup, lives)| Plan {
+        seed,
+        changes_key,
+        shape,
+        setup,
+        lives,
+    })
 }
 
 impl Plan {

@@ -8,9 +8,7 @@ use rand::seq::IndexedRandom;
 use sluice_change::{ColumnType, TableSchema};
 use sluice_platform::Secret;
 use sluice_tests::spec::TableSpec;
-use sluice_transform::builtin::{
-    Builtin, Cast, Constant, ConstantValue, Drop, Encoding, Filter, Hash, Mask, Rename,
-};
+use sluice_transform::builtin::{Builtin, Cast, Constant, ConstantValue, Drop, Encoding, Filter, Hash, Mask, Rename};
 use sluice_transform::{StepSettings, TransformSettings};
 
 /// A chain for a table. With `changes_key`, Silver's key is another than the source's.
@@ -21,11 +19,12 @@ pub fn random(rng: &mut StdRng, spec: &TableSpec, changes_key: bool) -> Transfor
     let key = schema.key.clone();
     if changes_key {
         let column = key.choose(rng).expect("a key column").clone();
-        let step = if schema.column(&column).is_some_and(|column| column.column_type == ColumnType::Long) && rng.random() {
-            cast(&column, ColumnType::String)
-        } else {
-            hash(&column, rng)
-        };
+        let step =
+            if schema.column(&column).is_some_and(|column| column.column_type == ColumnType::Long) && rng.random() {
+                cast(&column, ColumnType::String)
+            } else {
+                hash(&column, rng)
+            };
         push(&mut steps, &mut schema, step);
         key_changed = true;
     }
@@ -52,12 +51,9 @@ pub fn random(rng: &mut StdRng, spec: &TableSpec, changes_key: bool) -> Transfor
                     ConstantValue { column_type: ColumnType::Int, value: Some("-7".into()) },
                 )]),
             }),
-            6 if !is_key && column.column_type == ColumnType::String => Builtin::Mask(Mask {
-                columns: vec![name.to_owned()],
-                keep_start: 0,
-                keep_end: 2,
-                fill: "*".into(),
-            }),
+            6 if !is_key && column.column_type == ColumnType::String => {
+                Builtin::Mask(Mask { columns: vec![name.to_owned()], keep_start: 0, keep_end: 2, fill: "*".into() })
+            }
             7 if !is_key && !matches!(column.column_type, ColumnType::Float | ColumnType::Double) => hash(name, rng),
             _ => continue,
         };

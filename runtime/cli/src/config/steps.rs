@@ -327,10 +327,12 @@ fn json(reading: &Reading<'_>, path: &str, value: &Spanned<DeValue<'_>>) -> Opti
         }
         DeValue::Float(number) => {
             let number = number.as_str().parse().ok().and_then(serde_json::Number::from_f64);
-            number.or_else(|| {
-                fault("is no number that JSON has");
-                None
-            })?.into()
+            number
+                .or_else(|| {
+                    fault("is no number that JSON has");
+                    None
+                })?
+                .into()
         }
         DeValue::Array(items) => {
             let items = items.iter().map(|item| json(reading, path, item)).collect::<Vec<_>>();

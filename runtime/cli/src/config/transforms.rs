@@ -227,7 +227,10 @@ impl Steps<'_> {
         match key {
             None => self.fault(step.offset, "`transform`: `hash.key` is missing: give it as \"${NAME}\""),
             Some(key) if key.value.0.reveal().is_empty() => {
-                self.fault(key.offset, "`transform`: `hash.key` is empty: whoever guesses a value could check the guess");
+                self.fault(
+                    key.offset,
+                    "`transform`: `hash.key` is empty: whoever guesses a value could check the guess",
+                );
             }
             Some(_) => {}
         }

@@ -1,9 +1,7 @@
 //! What the steps compute with: the kernels, over plain arrays.
 
 use arrow_array::cast::AsArray;
-use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
-use arrow_schema::ArrowError;
-use arrow_select::take::take;
+use arrow_array::{ArrayRef, BooleanArray};
 use sluice_change::ColumnType;
 
 use super::StepError;
@@ -29,9 +27,9 @@ pub(super) fn constant(column_type: ColumnType, value: Option<&str>) -> Result<A
     Ok(kernels::constant(column_type, value)?.array().clone())
 }
 
-/// The only row of a column so many times.
-pub(super) fn repeated(one: &ArrayRef, rows: usize) -> Result<ArrayRef, ArrowError> {
-    take(one, &UInt32Array::from_value(0, rows), None)
+/// A column of the same value so many times.
+pub(super) fn repeated(column_type: ColumnType, value: Option<&str>, rows: usize) -> Result<ArrayRef, StepError> {
+    Ok(kernels::repeated(&kernels::constant(column_type, value)?, rows, LIMITS)?)
 }
 
 /// HMAC-SHA-256 of a string or binary.
@@ -72,9 +70,6 @@ pub(super) fn conditions(of: &Column) -> Result<BooleanArray, KernelError> {
     values.cloned().ok_or_else(|| KernelError("the column is no condition".to_owned()))
 }
 
-fn of_rows(
-    column: &ArrayRef,
-    kernel: impl Fn(&Column) -> Result<Column, KernelError>,
-) -> Result<ArrayRef, StepError> {
+fn of_rows(column: &ArrayRef, kernel: impl Fn(&Column) -> Result<Column, KernelError>) -> Result<ArrayRef, StepError> {
     Ok(kernel(&Column::rows(column.clone()))?.array().clone())
 }

@@ -59,8 +59,8 @@ impl Constant {
     pub(super) fn shape(&self, input: Input) -> Result<Shaped, StepError> {
         let mut new: Vec<(&str, ArrayRef)> = Vec::with_capacity(self.columns.len());
         for (name, value) in &self.columns {
-            let one = compute::constant(value.column_type, value.value.as_deref())?;
-            new.push((name, compute::repeated(&one, input.ops.len())?));
+            let column = compute::repeated(value.column_type, value.value.as_deref(), input.ops.len())?;
+            new.push((name, column));
         }
         let rows = with_columns(&input.rows, new)?;
         let unsent = input.unsent.as_ref().and_then(|all| without(all, |name| self.columns.contains_key(name)));

@@ -26,7 +26,8 @@ impl Mask {
         for name in &self.columns {
             let column_type = required(input, name)?.column_type;
             if column_type != ColumnType::String {
-                let reason = format!("the column `{name}` is {column_type} and only a string can be masked: cast it first");
+                let reason =
+                    format!("the column `{name}` is {column_type} and only a string can be masked: cast it first");
                 return Err(StepFault::of(name, reason));
             }
         }

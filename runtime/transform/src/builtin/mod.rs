@@ -12,6 +12,8 @@ mod filter;
 mod hash;
 mod mask;
 mod rename;
+#[cfg(test)]
+mod tests;
 
 pub use cast::Cast;
 pub use condition::{Condition, ConditionError};
@@ -200,7 +202,11 @@ fn retyped<'a>(
     let mut output = input.clone();
     for (name, column_type) in types {
         required(input, name)?;
-        output.columns.iter_mut().filter(|column| column.name == name).for_each(|column| column.column_type = column_type);
+        output
+            .columns
+            .iter_mut()
+            .filter(|column| column.name == name)
+            .for_each(|column| column.column_type = column_type);
     }
     Ok(output)
 }

@@ -1,16 +1,18 @@
 //! Steps one after the other.
 
 mod old_keys;
+#[cfg(test)]
+mod tests;
 mod truncates;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray, UInt32Array};
 use arrow_schema::ArrowError;
 use arrow_select::take::take;
-use arrow_array::cast::AsArray;
 use sha2::{Digest, Sha256};
 use sluice_change::{Op, TableName, TableSchema};
 
@@ -55,6 +57,10 @@ struct Plan {
 }
 
 impl Plan {
+    fn input(&self) -> Option<&TableSchema> {
+        self.schemas.first()
+    }
+
     fn output(&self) -> TableSchema {
         self.schemas.last().cloned().unwrap_or_default()
     }
@@ -68,12 +74,13 @@ impl Chain {
     }
 
     fn plan(&self, input: &TableSchema) -> Result<Arc<Plan>, TransformError> {
-        let mut held = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = held.as_ref().filter(|plan| plan.schemas.first() == Some(input)) {
+        let held = || self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = held().as_ref().filter(|plan| plan.input() == Some(input)) {
             return Ok(Arc::clone(plan));
         }
+        // Not made under the lock: a step may take its time, and work of others on this very thread.
         let plan = Arc::new(self.make_plan(input)?);
-        *held = Some(Arc::clone(&plan));
+        *held() = Some(Arc::clone(&plan));
         Ok(plan)
     }
 

@@ -36,9 +36,13 @@ impl Condition {
                     if a == b || (is_number(a) && is_number(b)) {
                         return Ok(());
                     }
-                    Err(self.fault(right.at, format!("`{}` is {b} and `{}` is {a}: cast one of them", right.name, left.name)))
+                    Err(self.fault(
+                        right.at,
+                        format!("`{}` is {b} and `{}` is {a}: cast one of them", right.name, left.name),
+                    ))
                 }
-                (Operand::Column(column), Operand::Literal(value)) | (Operand::Literal(value), Operand::Column(column)) => {
+                (Operand::Column(column), Operand::Literal(value))
+                | (Operand::Literal(value), Operand::Column(column)) => {
                     self.check_literal(self.type_of(schema, column)?, value)
                 }
                 (Operand::Literal(value), Operand::Literal(_)) => {

@@ -12,7 +12,10 @@ pub(super) struct Token {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Word {
     /// A column, or a word of the language where it is not quoted.
-    Name { text: String, quoted: bool },
+    Name {
+        text: String,
+        quoted: bool,
+    },
     Text(String),
     Number(String),
     Compare(Comparison),
@@ -88,7 +91,8 @@ fn comparison(text: &str, at: usize) -> Result<(Word, usize), ConditionError> {
         (">", Comparison::Greater),
     ];
     let found = known.iter().find(|(sign, _)| text[at..].starts_with(sign));
-    let (sign, by) = found.ok_or_else(|| ConditionError::new(text, at, "`!` has no meaning alone: write `!=` or `not`"))?;
+    let (sign, by) =
+        found.ok_or_else(|| ConditionError::new(text, at, "`!` has no meaning alone: write `!=` or `not`"))?;
     Ok((Word::Compare(*by), at + sign.len()))
 }
 
