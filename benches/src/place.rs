@@ -11,6 +11,7 @@ use sluice_pipeline::{
 };
 use sluice_platform::{CpuPool, LocalStorage, Storage, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
+use sluice_transform::NoComponents;
 use tokio::sync::watch;
 
 use crate::Failure;
@@ -91,7 +92,7 @@ impl Place {
             &format!("{}/lake", self.root),
             LakeSettings::default(),
         );
-        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source(memory_bytes)?), lake })
+        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source(memory_bytes)?), lake, components: Arc::new(NoComponents) })
     }
 }
 
@@ -105,6 +106,7 @@ fn lane(table: &TableName, schema: &TableSchema, batch: BatchSettings) -> Result
         declared: schema.clone(),
         schema: Default::default(),
         renames: Default::default(),
+        transform: Default::default(),
         guess_types: false,
         format_version: FormatVersion::V3,
         bronze_partition: vec!["day(_commit_ts)".parse()?],

@@ -181,6 +181,13 @@ fn read_data_file(
     }
 }
 
+/// The rows of a batch in canonical text.
+pub fn texts(batch: &RecordBatch) -> Vec<Row> {
+    let columns: Vec<Column> =
+        batch.columns().iter().map(|array| Column { array: array.clone(), widened: false }).collect();
+    (0..batch.num_rows()).map(|row| columns.iter().map(|column| column.text(row)).collect()).collect()
+}
+
 fn field_id(field: &Field) -> i32 {
     let id = field.metadata().get(PARQUET_FIELD_ID_META_KEY).expect("every column has a field id");
     id.parse().expect("a field id is a number")

@@ -20,6 +20,7 @@ use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
 };
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, OnVanished};
+use sluice_transform::{NoComponents, TransformSettings};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -111,6 +112,7 @@ pub struct World {
     clock: Arc<FastClock>,
     mixed: Option<&'static str>,
     on_vanished: OnVanished,
+    transform: TransformSettings,
 }
 
 const SOURCE: &str = "memory:///source";
@@ -126,7 +128,14 @@ impl World {
             clock: Arc::new(FastClock::default()),
             mixed: None,
             on_vanished: OnVanished::default(),
+            transform: TransformSettings::default(),
         }
+    }
+
+    /// The same with a transform between Bronze and Silver.
+    pub fn with_transform(mut self, transform: TransformSettings) -> Self {
+        self.transform = transform;
+        self
     }
 
     /// The same with changes in the files of a folder that many tables share.
@@ -267,6 +276,7 @@ impl World {
             declared: self.spec.declared(),
             schema: Default::default(),
             renames: BTreeMap::new(),
+            transform: self.transform.clone(),
             guess_types: false,
             format_version: self.setup.format_version,
             bronze_partition: partition(&["day(_commit_ts)".to_owned()]),
@@ -294,7 +304,8 @@ impl World {
             "memory:///lake",
             LakeSettings { small_data_manifests: 4, small_delete_manifests: 2, ..LakeSettings::default() },
         );
-        Services { source: Arc::new(source.with_clock(Arc::clone(&clock))), clock, entropy, cpu, lake }
+        let source = Arc::new(source.with_clock(Arc::clone(&clock)));
+        Services { source, clock, entropy, cpu, lake, components: Arc::new(NoComponents) }
     }
 
     fn source_settings(&self) -> DmsSettings {

@@ -42,6 +42,8 @@ struct History {
     changes: Vec<Change>,
     /// The row of the key in Silver; absent where it has none.
     silver: Option<BTreeMap<String, Value>>,
+    /// Whether a transform gives Silver another key than the source's, so that the row cannot be looked up.
+    has_other_key: bool,
 }
 
 /// One change.
@@ -84,11 +86,19 @@ pub(crate) async fn command(
     let mut changes = changes(&bronze, &key).await?;
     changes.sort_by(|a, b| (&a.order, a.row, a.seq).cmp(&(&b.order, b.row, b.seq)));
     note_differences(&mut changes);
+    let has_other_key = silver.as_ref().is_some_and(|silver| {
+        !target.lane.transform.is_empty() && {
+            let (mut stored, mut wanted) = (required(silver), names.clone());
+            stored.sort_unstable();
+            wanted.sort_unstable();
+            stored != wanted || target.lane.transform.key.is_some()
+        }
+    });
     let silver = match &silver {
-        Some(silver) => row_of(silver, &key).await?,
-        None => None,
+        Some(silver) if !has_other_key => row_of(silver, &key).await?,
+        _ => None,
     };
-    let history = History { table: arguments.table.clone(), key: key.json()?, changes, silver };
+    let history = History { table: arguments.table.clone(), key: key.json()?, changes, silver, has_other_key };
     if arguments.json {
         terminal.say_json(&history);
     } else {
@@ -100,15 +110,17 @@ pub(crate) async fn command(
 /// The names of the key's columns: as configured, else those by which Silver is merged.
 fn key_columns(target: &Target, silver: Option<&LakeTable>) -> Result<Vec<String>, StartError> {
     let declared = target.lane.declared.key.clone();
-    let required = |table: &LakeTable| {
-        table.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect::<Vec<_>>()
-    };
     let names = if declared.is_empty() { silver.map(required).unwrap_or_default() } else { declared };
     if names.is_empty() {
         let table = &target.lane.table;
         return Err(StartError::Asked(format!("{table} has no `key`, so its changes cannot be told apart by one")));
     }
     Ok(names)
+}
+
+/// The names of Silver's key columns.
+fn required(silver: &LakeTable) -> Vec<String> {
+    silver.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect()
 }
 
 /// The values that were asked for, each in its column's type.
@@ -351,6 +363,9 @@ fn render(history: &History, key: &Key) -> String {
     }
     text.push('\n');
     match &history.silver {
+        None if history.has_other_key => {
+            text.push_str("The transform gives Silver another key, so its row is not looked for.\n");
+        }
         None => text.push_str("Silver holds no row of this key.\n"),
         Some(row) => {
             text.push_str("Its row in Silver:\n\n");

@@ -13,6 +13,7 @@ use sluice_lake::{
 use sluice_pipeline::{LaneSettings, Services};
 use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, StorageRouter, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, Source, SourceError};
+use sluice_transform::{Components, NoComponents};
 use thiserror::Error;
 
 use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
@@ -102,6 +103,7 @@ pub(crate) struct Machine {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub cpu: CpuPool,
+    pub components: Arc<dyn Components>,
 }
 
 impl Machine {
@@ -122,6 +124,7 @@ impl Machine {
             clock,
             entropy,
             cpu: CpuPool::new(cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
+            components: Arc::new(NoComponents),
         })
     }
 
@@ -195,6 +198,7 @@ impl Machine {
             cpu: self.cpu.clone(),
             source,
             lake: self.lake(config)?,
+            components: Arc::clone(&self.components),
         })
     }
 }

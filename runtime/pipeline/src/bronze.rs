@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Int32Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, ArrayRef, DictionaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
     TimestampMicrosecondArray, new_null_array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use sluice_change::{ChangeBatch, Column, ColumnType, ConformError, Op, TableSchema, Unsent, conform};
-use sluice_lake::LakeColumn;
+use sluice_lake::{LakeColumn, LakeTable};
+use sluice_transform::Input;
 
 /// The operation, one letter: L (full load), I, U, D or T (truncate).
 pub const OP: &str = "_op";
@@ -210,16 +211,59 @@ pub struct LoggedChanges {
     pub sequences: Int64Array,
     /// What each does.
     pub ops: Vec<Op>,
-    /// The order of the file that each came from.
+    /// The file that each came from.
+    pub files: StringArray,
+    /// The order of that file.
     pub orders: StringArray,
     /// The number of each within its file.
     pub numbers: Int64Array,
+    /// When the source committed each.
+    pub times: TimestampMicrosecondArray,
     /// The source's own columns.
     pub rows: RecordBatch,
     /// Values before the change, under the source's names, where Bronze holds any.
     pub before: Option<RecordBatch>,
     /// Cells of `rows` that the source did not send.
     pub unsent: Option<Unsent>,
+}
+
+impl LoggedChanges {
+    /// Number of changes.
+    pub fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Some of the changes, in their order.
+    pub fn slice(&self, start: usize, length: usize) -> Self {
+        Self {
+            sequences: self.sequences.slice(start, length),
+            ops: self.ops[start..start + length].to_vec(),
+            files: self.files.slice(start, length),
+            orders: self.orders.slice(start, length),
+            numbers: self.numbers.slice(start, length),
+            times: self.times.slice(start, length),
+            rows: self.rows.slice(start, length),
+            before: self.before.as_ref().map(|before| before.slice(start, length)),
+            unsent: self.unsent.as_ref().and_then(|unsent| unsent.slice(start, length)),
+        }
+    }
+
+    /// The place of a change: the order of its file and its number there.
+    pub fn place(&self, row: usize) -> (&str, i64) {
+        (self.orders.value(row), self.numbers.value(row))
+    }
+
+    /// The changes as a transform takes them.
+    pub fn input(&self) -> Input {
+        Input {
+            rows: self.rows.clone(),
+            ops: self.ops.clone(),
+            ordinals: self.sequences.clone(),
+            times: Some(self.times.clone()),
+            before: self.before.clone(),
+            unsent: self.unsent.clone(),
+        }
+    }
 }
 
 /// Takes rows of Bronze apart again. `now` gives the name that a column has now which once had another.
@@ -236,12 +280,19 @@ pub fn read_back(batch: &RecordBatch, now: impl Fn(&str) -> Option<String>) -> R
     Ok(LoggedChanges {
         sequences: sequences(batch)?,
         ops,
+        files: column(SOURCE_FILE)?.as_string::<i32>().clone(),
         orders: column(SOURCE_ORDER)?.as_string::<i32>().clone(),
         numbers: column(SOURCE_ROW)?.as_primitive().clone(),
+        times: column(COMMIT_TIME)?.as_primitive::<TimestampMicrosecondType>().clone(),
         rows: pick(batch, false)?,
         before: before_columns(batch)?,
         unsent: batch.column_by_name(UNSENT).and_then(|names| unsent_of(names.as_string::<i32>(), now)),
     })
+}
+
+/// The names of the columns that [`read_back`] takes apart.
+pub fn logged_columns(log: &LakeTable) -> Vec<String> {
+    log.columns().into_iter().map(|column| column.name).filter(|name| name != INGESTED_AT).collect()
 }
 
 /// The numbers of rows of Bronze.

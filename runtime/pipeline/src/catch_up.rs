@@ -1,53 +1,46 @@
 //! Brings Silver up to Bronze: the rows of the log from Silver's own number on, in the log's order.
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_ord::sort::sort_to_indices;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
-use sluice_change::{ChangeCounts, Checkpoint, FileProgress, Mark, Position, TableSchema, conform};
+use sluice_change::{ChangeCounts, Checkpoint, FileProgress, Mark, Position};
 use sluice_lake::ScanFilter;
 use tracing::info;
 
 use crate::bronze::{self, LoggedChanges};
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::index_build::{follow_key, live_rows};
-use crate::late;
-use crate::merge::{MergePart, UnsentCells};
-use crate::tables::{Bronze, Silver};
-use crate::write::{commit_silver, epoch, fold, merge};
+use crate::index_build::live_rows;
+use crate::logged::{self, Target};
+use crate::tables::{Bronze, Tables};
+use crate::write::epoch;
 
 /// Rows of the log read at a time.
 const SCAN_ROWS: usize = 65_536;
 
 /// Merges what Bronze holds and Silver does not, a bounded stretch at a time.
-pub async fn catch_up(
-    context: &LaneContext,
-    log: &Bronze,
-    silver: &mut Silver,
-    source: &TableSchema,
-) -> Result<(), LaneError> {
-    let end = log.stored.next_sequence;
-    if silver.stored.next_sequence < end {
-        info!(
-            table = %context.table(), from = silver.stored.next_sequence, to = end,
-            "Silver catches up from Bronze"
-        );
-    }
-    while silver.stored.next_sequence < end {
+pub async fn catch_up(context: &LaneContext, tables: &mut Tables) -> Result<(), LaneError> {
+    let end = tables.bronze.stored.next_sequence;
+    let mut announced = false;
+    while let Some(silver) = tables.silver.as_ref().filter(|silver| silver.stored.next_sequence < end) {
         let from = silver.stored.next_sequence;
+        if !announced {
+            info!(table = %context.table(), from, to = end, "Silver catches up from Bronze");
+            announced = true;
+        }
         let to = end.min(from + context.settings.batch.max_rows.max(1) as u64);
-        let Some(rows) = read(log, from, to).await? else {
+        let Some(rows) = read(&tables.bronze, from, to).await? else {
             return Err(LaneError::LogGap { table: context.table().clone(), from });
         };
-        let now = |name: &str| log.table.current_name(name).map(str::to_owned);
+        let now = |name: &str| tables.bronze.table.current_name(name).map(str::to_owned);
         let changes = bronze::read_back(&rows, now)?;
         let stretches = stretches(&changes, furthest(&silver.stored.position));
         for stretch in stretches {
-            apply(context, log, silver, source, &changes, &stretch, end).await?;
+            apply(context, tables, &changes, &stretch, end).await?;
         }
-        if silver.stored.next_sequence <= from {
+        if tables.silver.as_ref().is_some_and(|silver| silver.stored.next_sequence <= from) {
             return Err(LaneError::LogGap { table: context.table().clone(), from });
         }
     }
@@ -56,9 +49,8 @@ pub async fn catch_up(
 
 /// Rows of the log with `from <= number < to`, in order of their numbers; `None` if there are none.
 async fn read(log: &Bronze, from: u64, to: u64) -> Result<Option<RecordBatch>, LaneError> {
-    let names: Vec<String> = log.table.columns().into_iter().map(|column| column.name).collect();
-    let unused = [bronze::SOURCE_FILE, bronze::COMMIT_TIME, bronze::INGESTED_AT];
-    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !unused.contains(name)).collect();
+    let names = bronze::logged_columns(&log.table);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let filter = ScanFilter::Between { column: bronze::SEQUENCE.to_owned(), from: from as i64, to: to as i64 - 1 };
     let mut scan = log.table.scan(&names, filter, SCAN_ROWS).await?;
     let mut batches = Vec::new();
@@ -101,9 +93,9 @@ fn furthest(position: &Position) -> Option<(String, i64)> {
 fn stretches(changes: &LoggedChanges, furthest: Option<(String, i64)>) -> Vec<Stretch> {
     let (mut furthest, mut number) = furthest.unwrap_or_default();
     let mut found: Vec<Stretch> = Vec::new();
-    for row in 0..changes.orders.len() {
-        let order = changes.orders.value(row);
-        let place = (order, changes.numbers.value(row));
+    for row in 0..changes.len() {
+        let place = changes.place(row);
+        let order = place.0;
         let late = place <= (furthest.as_str(), number);
         let same =
             found.last().is_some_and(|last| last.late == late && (!late || changes.orders.value(last.start) == order));
@@ -124,38 +116,22 @@ fn stretches(changes: &LoggedChanges, furthest: Option<(String, i64)>) -> Vec<St
 
 async fn apply(
     context: &LaneContext,
-    log: &Bronze,
-    silver: &mut Silver,
-    source: &TableSchema,
+    tables: &mut Tables,
     changes: &LoggedChanges,
     stretch: &Stretch,
     end: u64,
 ) -> Result<(), LaneError> {
-    let length = stretch.end - stretch.start;
-    let schema = silver.change_for(context, source)?;
-    follow_key(context, silver, &schema).await?;
-    let rows = conform(&changes.rows.slice(stretch.start, length), &silver.row_schema(&schema)?)?;
-    let before = match &changes.before {
-        Some(before) => Some(silver.key_columns(&before.slice(stretch.start, length))?),
-        None => None,
-    };
-    let ops = changes.ops[stretch.start..stretch.end].to_vec();
+    let Tables { schema: source, bronze: log, silver: Some(silver), rejects: letters } = tables else { return Ok(()) };
+    let changes = changes.slice(stretch.start, stretch.end - stretch.start);
     let mut counts = ChangeCounts::default();
-    counts.add_ops(&ops);
-    let unsent = changes.unsent.as_ref().and_then(|unsent| unsent.slice(stretch.start, length));
-    let unsent = unsent.and_then(|unsent| UnsentCells::of(&unsent, &rows));
-    let mut fold = fold(context, silver, vec![MergePart { rows, ops, before, unsent }]).await?;
-    if stretch.late {
-        let place = |row: usize| (changes.orders.value(row), changes.numbers.value(row));
-        let places: Vec<(&str, i64)> = (stretch.start..stretch.end).map(place).collect();
-        late::supersede(&log.table, silver, &places, &mut fold).await?;
-    }
-    let next_sequence = changes.sequences.value(stretch.end - 1) as u64 + 1;
+    counts.add_ops(&changes.ops);
+    let last = changes.len() - 1;
+    let next_sequence = changes.sequences.value(last) as u64 + 1;
     let position = if next_sequence == end {
         log.stored.position.clone()
     } else {
-        let last = stretch.end - 1;
-        passed(&silver.stored.position, &log.stored.position, changes.orders.value(last), changes.numbers.value(last))
+        let (order, number) = changes.place(last);
+        passed(&silver.stored.position, &log.stored.position, order, number)
     };
     let next = Checkpoint {
         position,
@@ -163,13 +139,14 @@ async fn apply(
         commit_id: format!("{}-{next_sequence}", log.stored.commit_id),
         writer: context.writer.clone(),
         epoch: epoch(context, &silver.stored),
-        transform: context.transform.digest().map(str::to_owned),
+        transform: silver.transform.digest().map(str::to_owned),
         bronze_snapshot: log.table.snapshot_id(),
         counts,
         source_times: None,
     };
-    let merged = merge(context, silver, &schema, fold).await?;
-    commit_silver(context, silver, merged, schema, next).await
+    let target = Target { source, log: &log.table, silver, letters };
+    logged::apply(context, target, changes, stretch.late, next).await?;
+    Ok(())
 }
 
 /// Silver's position half-way: it only has to remember the furthest record, so that late ones are told apart after a

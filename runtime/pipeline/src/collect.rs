@@ -15,6 +15,8 @@ const LEAST_RESERVED: usize = 64 << 10;
 const READ_AHEAD: usize = 2;
 /// A decoded batch is held beside what is encoded from it.
 const HELD_PER_BYTE: usize = 2;
+/// With a transform also beside what that makes of it.
+const HELD_PER_SHAPED_BYTE: usize = 3;
 
 /// What the source had.
 #[derive(Debug)]
@@ -36,11 +38,12 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts reading.
-    pub fn start(reader: Box<dyn TableReader>, budget: MemoryBudget, lane: LaneId) -> Self {
+    /// Starts reading; the batches are shaped by a transform or not.
+    pub fn start(reader: Box<dyn TableReader>, budget: MemoryBudget, lane: LaneId, shaped: bool) -> Self {
+        let per_byte = if shaped { HELD_PER_SHAPED_BYTE } else { HELD_PER_BYTE };
         let (send, arrivals) = mpsc::channel(READ_AHEAD);
         let again = Arc::new(Notify::new());
-        let task = tokio::spawn(collect(reader, budget, lane, send, Arc::clone(&again)));
+        let task = tokio::spawn(collect(reader, Held { budget, lane, per_byte }, send, Arc::clone(&again)));
         Self { arrivals, again, _task: AbortOnDropHandle::new(task) }
     }
 
@@ -55,15 +58,18 @@ impl Collector {
     }
 }
 
-async fn collect(
-    mut reader: Box<dyn TableReader>,
+/// The memory that batches are read into.
+#[derive(Debug)]
+struct Held {
     budget: MemoryBudget,
     lane: LaneId,
-    arrivals: mpsc::Sender<Arrival>,
-    again: Arc<Notify>,
-) {
+    /// Bytes held for each byte of a batch.
+    per_byte: usize,
+}
+
+async fn collect(mut reader: Box<dyn TableReader>, memory: Held, arrivals: mpsc::Sender<Arrival>, again: Arc<Notify>) {
     loop {
-        let arrival = match next(reader.as_mut(), &budget, lane).await {
+        let arrival = match next(reader.as_mut(), &memory).await {
             Ok(Some((batch, reserved))) => Arrival::Batch(Box::new(batch), reserved, reader.backlog()),
             Ok(None) => Arrival::CaughtUp,
             Err(error) => Arrival::Failed(error),
@@ -80,14 +86,10 @@ async fn collect(
 
 /// The next batch, with the memory that it takes. Memory is reserved before anything is decoded, and only if there is
 /// something: a lane that waits for data holds nothing.
-async fn next(
-    reader: &mut dyn TableReader,
-    budget: &MemoryBudget,
-    lane: LaneId,
-) -> Result<Option<(ChangeBatch, Reserved)>, SourceError> {
+async fn next(reader: &mut dyn TableReader, memory: &Held) -> Result<Option<(ChangeBatch, Reserved)>, SourceError> {
     let Some(expected) = reader.peek().await? else { return Ok(None) };
-    let held = |bytes: usize| bytes.saturating_mul(HELD_PER_BYTE).max(LEAST_RESERVED);
-    let mut reserved = budget.reserve(lane, held(expected)).await;
+    let held = |bytes: usize| bytes.saturating_mul(memory.per_byte).max(LEAST_RESERVED);
+    let mut reserved = memory.budget.reserve(memory.lane, held(expected)).await;
     let Some(batch) = reader.next().await? else { return Ok(None) };
     reserved.settle(held(batch.memory_bytes()));
     Ok(Some((batch, reserved)))

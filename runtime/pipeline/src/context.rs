@@ -7,7 +7,7 @@ use sluice_change::TableName;
 use sluice_lake::Lake;
 use sluice_platform::{Clock, CpuPool, Entropy};
 use sluice_source::{Arrivals, Source};
-use sluice_transform::Transform;
+use sluice_transform::Components;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{LaneId, MemoryBudget};
@@ -28,6 +28,8 @@ pub struct Services {
     pub source: Arc<dyn Source>,
     /// Where tables are.
     pub lake: Lake,
+    /// Where components of transforms come from.
+    pub components: Arc<dyn Components>,
 }
 
 /// Everything that a lane works with.
@@ -41,8 +43,6 @@ pub struct LaneContext {
     pub process: ProcessSettings,
     /// The seams.
     pub services: Arc<Services>,
-    /// What shapes its rows.
-    pub transform: Arc<dyn Transform>,
     /// Memory, shared with all lanes.
     pub budget: MemoryBudget,
     /// Where it says how it is.

@@ -138,6 +138,7 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
         LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
+        LaneError::Transform(transform) if transform.is_permanent() => Directive::Quarantine,
         LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
         _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_outage()) => Directive::Quarantine,
         _ => Directive::Retry(backoff(attempt.number, retry, attempt.fraction)),
@@ -208,5 +209,16 @@ mod tests {
         let damaged = LaneError::from(damaged);
         assert!(matches!(directive(&damaged, attempt(1, true), &retry), Directive::Retry(_)));
         assert_eq!(directive(&damaged, attempt(retry.max_attempts, true), &retry), Directive::Quarantine);
+    }
+
+    #[test]
+    fn a_transform_that_is_wrong_is_not_retried_and_one_that_was_slow_is() {
+        let retry = RetrySettings::default();
+        let reason = || "x".to_owned();
+        let wrong = LaneError::from(TransformError::Unusable { component: "a.wasm".into(), reason: reason() });
+        assert_eq!(directive(&wrong, attempt(1, true), &retry), Directive::Quarantine);
+        let slow = LaneError::from(TransformError::Deadline { transform: "a.wasm".into(), milliseconds: 1, rows: 1 });
+        assert!(matches!(directive(&slow, attempt(1, true), &retry), Directive::Retry(_)));
+        assert_eq!(directive(&slow, attempt(retry.max_attempts, true), &retry), Directive::Quarantine);
     }
 }

@@ -95,13 +95,14 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
     };
     if let Some(silver) = &mut tables.silver {
         index_build::build(context, silver).await?;
-        catch_up::catch_up(context, &tables.bronze, silver, &tables.schema).await?;
+        catch_up::catch_up(context, &mut tables).await?;
     }
     report_silver(context, &tables);
     let position = tables.position().clone();
     info!(table = %context.table(), %position, "the lane starts");
     let reader = context.services.source.open(context.table(), &tables.schema, position).await?;
-    let collector = Collector::start(reader, context.budget.clone(), context.id);
+    let shaped = tables.silver.as_ref().is_some_and(|silver| silver.transform.digest().is_some());
+    let collector = Collector::start(reader, context.budget.clone(), context.id, shaped);
     let pending = Pending::default();
     let arrivals = context.services.source.arrivals(context.table());
     let session = Session {

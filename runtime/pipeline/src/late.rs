@@ -11,53 +11,57 @@ use sluice_change::{ChangeBatch, Op};
 use sluice_lake::{LakeTable, ScanFilter};
 
 use crate::bronze;
+use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index_build::live_rows;
-use crate::merge::{Fold, changed_keys};
+use crate::merge::{self, Fold, changed_keys};
+use crate::shaping::Shaping;
 use crate::tables::Silver;
 
 /// Rows read at a time.
 const SCAN_ROWS: usize = 65_536;
 
-/// The place of each of the last `rows` rows of `batches`: the order of its file and its number there.
-pub fn places(batches: &[ChangeBatch], rows: usize) -> Vec<(&str, i64)> {
-    let total: usize = batches.iter().map(ChangeBatch::len).sum();
-    let all = batches
-        .iter()
-        .flat_map(|batch| batch.row_numbers.values().iter().map(|number| (batch.origin.order.as_str(), *number)));
-    all.skip(total - rows.min(total)).collect()
-}
-
 /// Takes out of `fold` every key of which Bronze holds a later change than the last one of it here. `places` are those of
 /// the rows that were folded.
 pub async fn supersede(
+    context: &LaneContext,
     log: &LakeTable,
     silver: &Silver,
+    shaping: &Shaping,
     places: &[(&str, i64)],
     fold: &mut Fold,
 ) -> Result<(), LaneError> {
     let Some(oldest) = places.iter().min() else { return Ok(()) };
-    let stored: Vec<String> = log.columns().into_iter().map(|column| column.name).collect();
-    let before: Vec<String> = silver.key.iter().map(|key| format!("{}{key}", bronze::BEFORE_PREFIX)).collect();
-    let before: Vec<String> = before.into_iter().filter(|name| stored.contains(name)).collect();
-    let own = [bronze::OP, bronze::SOURCE_ORDER, bronze::SOURCE_ROW].into_iter();
-    let names: Vec<&str> =
-        own.chain(silver.key.iter().map(String::as_str)).chain(before.iter().map(String::as_str)).collect();
+    let names = if shaping.changes_rows() { bronze::logged_columns(log) } else { key_columns(log, silver) };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let filter = ScanFilter::Text { column: bronze::SOURCE_ORDER.to_owned(), from: oldest.0.to_owned(), to: None };
     let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
     while let Some(found) = scan.next().await? {
-        supersede_by(silver, oldest, places, &live_rows(&found)?, fold)?;
+        let Some(newer) = newer(oldest, places, &live_rows(&found)?, fold)? else { continue };
+        if shaping.changes_rows() {
+            supersede_by_shaped(context, log, silver, shaping, places, &newer, fold).await?;
+        } else {
+            supersede_by(silver, places, &newer, fold)?;
+        }
     }
     Ok(())
 }
 
-fn supersede_by(
-    silver: &Silver,
+/// What is read of Bronze where its rows have Silver's keys.
+fn key_columns(log: &LakeTable, silver: &Silver) -> Vec<String> {
+    let stored: Vec<String> = log.columns().into_iter().map(|column| column.name).collect();
+    let before = silver.key.iter().map(|key| format!("{}{key}", bronze::BEFORE_PREFIX));
+    let own = [bronze::OP, bronze::SOURCE_ORDER, bronze::SOURCE_ROW].map(str::to_owned);
+    own.into_iter().chain(silver.key.iter().cloned()).chain(before.filter(|name| stored.contains(name))).collect()
+}
+
+/// The rows of Bronze that are newer than the oldest place, where there are any. What newer rows empty goes out of `fold`.
+fn newer(
     oldest: &(&str, i64),
     places: &[(&str, i64)],
     log: &RecordBatch,
     fold: &mut Fold,
-) -> Result<(), LaneError> {
+) -> Result<Option<RecordBatch>, LaneError> {
     let all = Log::of(log)?;
     let truncate = Op::Truncate.code();
     let is_truncate = |row: &usize| all.ops.value(*row) == truncate;
@@ -67,17 +71,42 @@ fn supersede_by(
     }
     let newer = |row: usize| all.place(row) > *oldest && !is_truncate(&row);
     let newer = BooleanArray::from_iter((0..log.num_rows()).map(|row| Some(newer(row))));
-    if newer.true_count() == 0 {
-        return Ok(());
-    }
-    let log = filter_record_batch(log, &newer)?;
-    let newer = Log::of(&log)?;
-    let keys = silver.key_columns(&log)?;
+    Ok(if newer.true_count() == 0 { None } else { Some(filter_record_batch(log, &newer)?) })
+}
+
+/// The newer rows have Silver's keys themselves.
+fn supersede_by(silver: &Silver, places: &[(&str, i64)], log: &RecordBatch, fold: &mut Fold) -> Result<(), LaneError> {
+    let newer = Log::of(log)?;
+    let keys = silver.key_columns(log)?;
     fold.supersede(&silver.extractor.extract(&keys)?, |index, row| newer.place(index) > places[row]);
-    if let Some(before) = bronze::before_columns(&log)?
+    if let Some(before) = bronze::before_columns(log)?
         && let Some(changed) = changed_keys(&silver.extractor, &keys, &silver.key_columns(&before)?)?
     {
         fold.supersede(&changed.keys, |index, row| newer.place(changed.rows[index]) > places[row]);
+    }
+    Ok(())
+}
+
+/// Which keys of Silver the newer rows change only the transform can say; those that it rejects change none.
+async fn supersede_by_shaped(
+    context: &LaneContext,
+    log: &LakeTable,
+    silver: &Silver,
+    shaping: &Shaping,
+    places: &[(&str, i64)],
+    newer: &RecordBatch,
+    fold: &mut Fold,
+) -> Result<(), LaneError> {
+    let newer = bronze::read_back(newer, |name| log.current_name(name).map(str::to_owned))?;
+    let (shaping, input) = (shaping.clone(), newer.input());
+    let shaped = context.services.cpu.run(move || shaping.shape(input)).await?;
+    let place = |row: usize| newer.place(shaped.sources.as_ref().map_or(row, |sources| sources.value(row) as usize));
+    let keys = merge::key_columns(&shaped.part.rows, &silver.key)?;
+    fold.supersede(&silver.extractor.extract(&keys)?, |index, row| place(index) > places[row]);
+    if let Some(before) = &shaped.part.before
+        && let Some(changed) = changed_keys(&silver.extractor, &keys, before)?
+    {
+        fold.supersede(&changed.keys, |index, row| place(changed.rows[index]) > places[row]);
     }
     Ok(())
 }

@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array};
+use arrow_schema::ArrowError;
 use arrow_select::concat::{concat, concat_batches};
+use arrow_select::filter::filter_record_batch;
+use arrow_select::take::take_record_batch;
 use bytes::Bytes;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -19,9 +22,11 @@ use sluice_source::SetAside;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::bronze;
+use crate::bronze::{self, LoggedChanges};
 use crate::context::LaneContext;
 use crate::error::LaneError;
+use crate::logged::{self, Target};
+use crate::rejects::IN_BRONZE;
 use crate::tables::Tables;
 use crate::write::{self, Done, Kind, epoch, expected, land};
 
@@ -95,6 +100,15 @@ impl ReplayOutcome {
     pub fn of(letters: &LakeTable) -> Option<Self> {
         serde_json::from_str(letters.property(OUTCOME)?).ok()
     }
+
+    /// Notes a letter that cannot be taken in.
+    fn stays(&mut self, letter: &Letter, reason: String) {
+        self.remaining += 1;
+        if self.reasons.len() < TOLD_REASONS {
+            let (file, number) = (&letter.record.origin.name, letter.record.row_number);
+            self.reasons.entry(reason).or_insert_with(|| format!("{file} record {number}"));
+        }
+    }
 }
 
 fn json(value: &impl Serialize) -> Option<String> {
@@ -112,6 +126,11 @@ struct Letter {
 impl Letter {
     fn place(&self) -> (&str, u64) {
         (&self.record.origin.order, self.record.row_number)
+    }
+
+    /// Whether a transform rejected the record, which is in Bronze.
+    fn is_of_transform(&self) -> bool {
+        self.record.layout.as_deref() == Some(IN_BRONZE)
     }
 }
 
@@ -225,9 +244,15 @@ async fn replay(
 ) -> Result<(), LaneError> {
     let held = held(&tables.bronze.table, &stretch).await?;
     let is_held = |letter: &Letter| held.contains(&(letter.record.origin.order.clone(), letter.record.row_number));
-    let (mut done, open): (Vec<Letter>, Vec<Letter>) = stretch.into_iter().partition(is_held);
+    let (held_there, open): (Vec<Letter>, Vec<Letter>) = stretch.into_iter().partition(is_held);
+    let (of_transform, mut done): (Vec<Letter>, Vec<Letter>) =
+        held_there.into_iter().partition(Letter::is_of_transform);
     outcome.held += done.len() as u64;
+    done.extend(shape_again(context, tables, request, of_transform, outcome).await?);
 
+    // The attempt that set these aside died before it wrote them to Bronze: they come again with their file.
+    let (unwritten, open): (Vec<Letter>, Vec<Letter>) = open.into_iter().partition(Letter::is_of_transform);
+    unwritten.iter().for_each(|letter| outcome.stays(letter, "its record is not in Bronze yet".to_owned()));
     let records: Vec<SetAside> = open.iter().map(|letter| letter.record.clone()).collect();
     let read = context.services.source.read_again(context.table(), &tables.schema, records).await?;
     let (mut rows, mut places) = (Vec::new(), BTreeSet::new());
@@ -240,13 +265,7 @@ async fn replay(
                 }
                 done.push(letter);
             }
-            Err(reason) => {
-                outcome.remaining += 1;
-                if outcome.reasons.len() < TOLD_REASONS {
-                    let (file, number) = (&letter.record.origin.name, letter.record.row_number);
-                    outcome.reasons.entry(reason).or_insert_with(|| format!("{file} record {number}"));
-                }
-            }
+            Err(reason) => outcome.stays(&letter, reason),
         }
     }
     if !rows.is_empty() {
@@ -258,6 +277,90 @@ async fn replay(
         committed(&stored);
     }
     remove(context, tables, request, &done).await
+}
+
+/// Shapes records that a transform rejected anew, as they are in Bronze, and merges them as late changes. Returns the
+/// letters that are done.
+async fn shape_again(
+    context: &LaneContext,
+    tables: &mut Tables,
+    request: &ReplayRequest,
+    rejected: Vec<Letter>,
+    outcome: &mut ReplayOutcome,
+) -> Result<Vec<Letter>, LaneError> {
+    let (Some(first), Some(silver)) = (rejected.first(), &tables.silver) else {
+        rejected.iter().for_each(|letter| outcome.stays(letter, "there is no Silver: declare `key`".to_owned()));
+        return Ok(Vec::new());
+    };
+    let stored = &silver.stored;
+    let work = format!("{} {:?} {} {}", request.id, first.place(), rejected.len(), stored.commit_id);
+    let next = Checkpoint {
+        commit_id: Uuid::new_v5(&silver.table.uuid(), work.as_bytes()).to_string(),
+        writer: context.writer.clone(),
+        epoch: epoch(context, stored),
+        transform: silver.transform.digest().map(str::to_owned),
+        counts: ChangeCounts::default(),
+        ..stored.clone()
+    };
+    let changes = logged(&tables.bronze.table, &rejected).await?;
+    let places: Vec<(String, u64)> = (0..changes.len())
+        .map(|row| (changes.orders.value(row).to_owned(), changes.numbers.value(row).unsigned_abs()))
+        .collect();
+    let Tables { schema: source, bronze, silver: Some(silver), rejects: letters } = tables else {
+        return Ok(Vec::new());
+    };
+    let target = Target { source, log: &bronze.table, silver, letters };
+    let still = logged::apply(context, target, changes, true, next).await?;
+    let mut still: HashMap<(String, u64), String> =
+        still.into_iter().map(|rejected| (places[rejected.row as usize].clone(), rejected.reason)).collect();
+    let mut done = Vec::new();
+    for letter in rejected {
+        let (order, number) = letter.place();
+        match still.get_mut(&(order.to_owned(), number)) {
+            Some(reason) => outcome.stays(&letter, reason.clone()),
+            None => {
+                outcome.replayed += 1;
+                done.push(letter);
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// The letters' records as Bronze holds them, in their original order.
+async fn logged(log: &LakeTable, letters: &[Letter]) -> Result<LoggedChanges, LaneError> {
+    let places: HashSet<(&str, u64)> = letters.iter().map(Letter::place).collect();
+    let names = bronze::logged_columns(log);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let orders = letters.iter().map(|letter| &letter.record.origin.order);
+    let filter = ScanFilter::Text {
+        column: bronze::SOURCE_ORDER.to_owned(),
+        from: orders.clone().min().cloned().unwrap_or_default(),
+        to: orders.max().cloned(),
+    };
+    let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
+    let mut batches = Vec::new();
+    while let Some(found) = scan.next().await? {
+        let rows = crate::index_build::live_rows(&found)?;
+        let (orders, numbers) = places_of(&rows)?;
+        let is_wanted = |row: usize| Some(places.contains(&(orders.value(row), numbers.value(row).unsigned_abs())));
+        let wanted = BooleanArray::from_iter((0..rows.num_rows()).map(is_wanted));
+        if wanted.true_count() > 0 {
+            batches.push(filter_record_batch(&rows, &wanted)?);
+        }
+    }
+    let Some(first) = batches.first() else { return Err(LaneError::Settings("Bronze lacks these records".into())) };
+    let all = concat_batches(&first.schema(), &batches)?;
+    let (orders, numbers) = places_of(&all)?;
+    let mut order: Vec<u32> = (0..all.num_rows() as u32).collect();
+    order.sort_by_key(|row| (orders.value(*row as usize), numbers.value(*row as usize)));
+    let sorted = take_record_batch(&all, &UInt32Array::from(order))?;
+    Ok(bronze::read_back(&sorted, |name| log.current_name(name).map(str::to_owned))?)
+}
+
+fn places_of(rows: &RecordBatch) -> Result<(&StringArray, &Int64Array), ArrowError> {
+    let column = |name: &str| Ok::<_, ArrowError>(rows.column(rows.schema_ref().index_of(name)?));
+    Ok((column(bronze::SOURCE_ORDER)?.as_string(), column(bronze::SOURCE_ROW)?.as_primitive()))
 }
 
 /// Which of the letters' records Bronze holds.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use sluice_change::{SchemaPolicy, TableName, TableSchema};
 use sluice_lake::{FormatVersion, PartitionField, TableIdent};
+use sluice_transform::TransformSettings;
 
 /// What one lane does: which source table goes into which lake tables, and how.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct LaneSettings {
     pub schema: SchemaPolicy,
     /// Columns that have another name now, by their old names.
     pub renames: BTreeMap<String, String>,
+    /// What shapes the rows on their way to Silver.
+    pub transform: TransformSettings,
     /// Whether types that the data does not state may be guessed from a sample.
     pub guess_types: bool,
     /// Iceberg format version of both tables.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_transform::{PassThrough, Transform};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +50,6 @@ impl Supervisor {
                 settings,
                 process: self.process,
                 services: Arc::clone(&self.services),
-                transform: Arc::new(PassThrough) as Arc<dyn Transform>,
                 budget: budget.clone(),
                 board: self.board.clone(),
                 writer: writer.clone(),

@@ -8,6 +8,8 @@ use arrow_schema::{DataType, Schema, SchemaRef};
 use sluice_change::{ChangeBatch, Checkpoint, Column, Position, SchemaChange, TableSchema, WhenAdded, conform};
 use sluice_index::{KeyExtractor, KeyIndex, MemoryIndex};
 use sluice_lake::{LakeColumn, LakeTable, Role, TableIdent, TableSpec};
+use sluice_transform::Transform;
+use tracing::warn;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
@@ -37,6 +39,8 @@ pub struct Silver {
     pub extractor: Arc<KeyExtractor>,
     /// Where each key's row is.
     pub index: SharedIndex,
+    /// What shapes its rows.
+    pub transform: Arc<dyn Transform>,
 }
 
 /// The key index, lent to the processor pool for the time of a job.
@@ -76,13 +80,15 @@ pub async fn open(context: &LaneContext) -> Result<Option<Tables>, LaneError> {
     if let Some(table) = &mut found {
         rename::rename_columns(context, table, &rename::with_images(&settings.renames)).await?;
     }
-    if let Some(table) = &mut silver {
+    let transformed = !settings.transform.is_empty();
+    if let Some(table) = silver.as_mut().filter(|_| !transformed) {
         rename::rename_columns(context, table, &settings.renames).await?;
     }
     let rejects = context.lake().open(&settings.rejects, Role::Rejects).await?;
     let stored = found.as_ref().map(|table| bronze::source_columns(&table.columns()));
     let Some(columns) = known_columns(context, stored.as_deref()).await? else { return Ok(None) };
-    let key = known_key(&settings.declared.key, silver.as_ref());
+    // The key of a Silver that is shaped by a transform may be another than the source's.
+    let key = known_key(&settings.declared.key, silver.as_ref().filter(|_| !transformed));
     let schema = TableSchema { columns, key };
     check(&schema)?;
     let table = match found {
@@ -153,8 +159,12 @@ async fn open_silver(
     source: &TableSchema,
 ) -> Result<Silver, LaneError> {
     let settings = &context.settings;
-    let wanted = context.transform.output(source)?;
+    let (transform, wanted) = build_transform(context, source).await?;
     let table = match found {
+        Some(mut table) if transform.digest().is_some() => {
+            rename::rename_columns(context, &mut table, &renames_after(&settings.renames, &wanted)).await?;
+            table
+        }
         Some(table) => table,
         None => {
             let column = |column: &Column| LakeColumn {
@@ -177,8 +187,43 @@ async fn open_silver(
     let key_schema = Arc::new(key_schema(&bronze::plain_schema(&table.arrow_schema()), &wanted.key)?);
     let extractor = Arc::new(key_extractor(&key_schema)?);
     let stored = table.checkpoint()?.unwrap_or_default();
+    note_other_transform(&table, &stored, transform.digest());
     let index = SharedIndex::in_memory(&extractor);
-    Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index })
+    Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform })
+}
+
+/// What shapes the rows of this lane's Silver, and the schema that it gives it. A component may have to be compiled first.
+async fn build_transform(
+    context: &LaneContext,
+    source: &TableSchema,
+) -> Result<(Arc<dyn Transform>, TableSchema), LaneError> {
+    let (settings, table, source) = (context.settings.transform.clone(), context.table().clone(), source.clone());
+    let components = Arc::clone(&context.services.components);
+    let build = move || {
+        let transform = settings.build(&table, components.as_ref())?;
+        let wanted = transform.output(&source)?;
+        Ok((transform, wanted))
+    };
+    context.services.cpu.run(build).await
+}
+
+/// The renames of source columns that come out of a transform under their own names.
+fn renames_after(renames: &BTreeMap<String, String>, output: &TableSchema) -> BTreeMap<String, String> {
+    let goes_through = |(from, to): &(&String, &String)| output.column(to).is_some() && output.column(from).is_none();
+    renames.iter().filter(goes_through).map(|(from, to)| (from.clone(), to.clone())).collect()
+}
+
+/// Says that rows which are there were shaped by another transform: they stay as they are.
+fn note_other_transform(table: &LakeTable, stored: &Checkpoint, digest: Option<&str>) {
+    if stored.commit_id.is_empty() || stored.transform.as_deref() == digest {
+        return;
+    }
+    let named = |digest: Option<&str>| digest.unwrap_or("none").to_owned();
+    warn!(
+        table = %table.ident(), was = named(stored.transform.as_deref()), now = named(digest),
+        "the transform has changed: rows that Silver holds stay as they were shaped, new changes are shaped anew; to have \
+         all of them shaped anew, remove this table, which is then made from Bronze"
+    );
 }
 
 /// A table merged by one key cannot go on by another.
@@ -192,8 +237,8 @@ fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(),
         return Ok(());
     }
     Err(LaneError::Settings(format!(
-        "{ident} is merged by ({}), and the configuration says `key = [{}]`: correct `key`, or remove that table, \
-         which is then made anew from Bronze",
+        "{ident} is merged by ({}), and the configuration says ({}): correct `key` (or `silver_key` and the transform, \
+         where there is one), or remove that table, which is then made anew from Bronze",
         stored.join(", "),
         wanted.join(", ")
     )))
@@ -265,7 +310,7 @@ impl Tables {
         }
         let bronze = log.change_for(&wanted)?;
         let silver = match &self.silver {
-            Some(silver) => silver.change_for(context, &schema)?,
+            Some(silver) => silver.change_for(&schema)?,
             None => SchemaChange::default(),
         };
         self.schema = schema;
@@ -292,11 +337,11 @@ impl Silver {
     /// What this table's schema has to become for a source table of `source`.
     ///
     /// Promoting a column of a key of several columns changes how keys compare; the index is then built anew.
-    pub fn change_for(&self, context: &LaneContext, source: &TableSchema) -> Result<SchemaChange, LaneError> {
+    pub fn change_for(&self, source: &TableSchema) -> Result<SchemaChange, LaneError> {
         let columns = self.table.columns();
         let columns = columns.iter().map(|column| Column::new(&column.name, column.column_type)).collect();
         let stored = TableSchema { columns, key: self.key.clone() };
-        Ok(stored.change_for(&context.transform.output(source)?.columns)?)
+        Ok(stored.change_for(&self.transform.output(source)?.columns)?)
     }
 
     /// Compares keys in the types that they have once `change` is made; the index is empty after this.

@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Int64Array, RecordBatch};
-use arrow_schema::{Schema, SchemaRef};
-use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Position, SchemaChange, SourceTimes, TableSchema, conform};
+use arrow_array::{Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::Schema;
+use rayon::prelude::*;
+use sluice_change::{ChangeBatch, ChangeCounts, Checkpoint, Position, Reject, SchemaChange, SourceTimes, conform};
 use sluice_index::Location;
 use sluice_lake::{Encoded, Encoder, FileId, LakeError, LakeTable, Outcome, TableChange, WrittenFile};
 use sluice_platform::failpoint;
-use sluice_transform::{Input, Transform};
+use sluice_transform::Input;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::merge::{Fold, MergePart, MergePlan, Missing, UnsentCells};
-use crate::tables::{self, Bronze, SchemaChanges, Silver, Tables};
+use crate::merge::{Fold, MergePart, MergePlan, Missing};
+use crate::rejects::Known;
+use crate::shaping::{ShapedPart, Shaping};
+use crate::tables::{Bronze, SchemaChanges, Silver, Tables};
 use crate::{bronze, index_build, late, rejects};
 
 /// What a committed batch did.
@@ -56,19 +59,26 @@ pub async fn write(
     if let Some(silver) = &mut tables.silver {
         index_build::follow_key(context, silver, &changes.silver).await?;
     }
-    let shaping = Shaping::of(context, tables, &changes.silver)?;
-    let (batches, parts, done) = context
+    let ahead = Ahead::of(tables);
+    let shaping = match &tables.silver {
+        Some(silver) => Some(Shaping::of(silver, &tables.schema, &changes.silver)?),
+        None => None,
+    };
+    let shaping_here = shaping.clone();
+    let (batches, shaped, done) = context
         .services
         .cpu
         .run(move || -> Result<_, LaneError> {
-            let parts = match &shaping {
-                Some(shaping) => shaping.parts(&batches)?,
-                None => Vec::new(),
+            let shaped = match &shaping_here {
+                Some(shaping) => shape(shaping, &batches, ahead)?,
+                None => ShapedBatches::default(),
             };
-            let done = count(&batches);
-            Ok((batches, parts, done))
+            let mut done = count(&batches);
+            done.counts.rejected += shaped.rejects.len() as u64;
+            Ok((batches, shaped, done))
         })
         .await?;
+    let ShapedBatches { parts, sources, rejects } = shaped;
     let batches = Arc::new(batches);
     let next = next_checkpoint(context, tables, &position, &done, kind)?;
 
@@ -76,85 +86,125 @@ pub async fn write(
         Some(silver) => Some(fold(context, silver, parts).await?),
         None => None,
     };
-    if let (Kind::Late | Kind::Replayed(_), Some(fold), Some(silver)) = (kind, &mut fold, &tables.silver) {
-        let places = late::places(&batches, fold.rows());
-        late::supersede(&tables.bronze.table, silver, &places, fold).await?;
+    if let (Kind::Late | Kind::Replayed(_), Some(fold), Some(silver), Some(shaping)) =
+        (kind, &mut fold, &tables.silver, &shaping)
+    {
+        let places = places(&batches, &sources);
+        late::supersede(context, &tables.bronze.table, silver, shaping, &places, fold).await?;
     }
     let (log, planned) = encode(context, tables, &changes, &batches, fold).await?;
     let merged = match (&tables.silver, planned) {
         (Some(silver), Some(planned)) => Some(complete(context, silver, &changes.silver, planned).await?),
         _ => None,
     };
-    commit_rejects(context, tables, &batches, &next).await?;
+    let all: Vec<&Reject> = batches.iter().flat_map(|batch| &batch.rejects).chain(&rejects).collect();
+    let known = if matches!(kind, Kind::Replayed(_)) { Known::ByLetter } else { Known::ByPosition };
+    rejects::commit(context, &mut tables.rejects, all, &next, known).await?;
     commit_bronze(&mut tables.bronze, log, changes.bronze, &next).await?;
     failpoint::hit("between-bronze-and-silver");
     let mut done = done;
     if let (Some(silver), Some(merged)) = (&mut tables.silver, merged)
         && next.next_sequence > silver.stored.next_sequence
     {
-        done.deletes_without_row = merged.plan.deletes_without_row;
-        done.updates_without_row = merged.plan.updates_without_row;
+        // What a transform drops and takes up again is no news of the source.
+        if silver.transform.digest().is_none() {
+            done.deletes_without_row = merged.plan.deletes_without_row;
+            done.updates_without_row = merged.plan.updates_without_row;
+        }
         done.unsent_without_row = merged.plan.unsent_without_row;
-        let stored = Checkpoint { bronze_snapshot: tables.bronze.table.snapshot_id(), ..next };
+        let transform = silver.transform.digest().map(str::to_owned);
+        let stored = Checkpoint { bronze_snapshot: tables.bronze.table.snapshot_id(), transform, ..next };
         commit_silver(context, silver, merged, changes.silver, stored).await?;
     }
     Ok(done)
 }
 
-/// What it takes to make the rows that Silver merges, after the transform, in Silver's schema.
-struct Shaping {
-    transform: Arc<dyn Transform>,
-    source: TableSchema,
-    schema: SchemaRef,
-    key_schema: SchemaRef,
-    /// Rows that Silver has already.
-    ahead: u64,
+/// Batches as Silver merges them.
+#[derive(Debug, Default)]
+struct ShapedBatches {
+    /// One for each batch.
+    parts: Vec<MergePart>,
+    /// Of each part the rows of its batch that its rows come from.
+    sources: Vec<Sources>,
+    /// Rows that the transform rejected.
+    rejects: Vec<Reject>,
 }
 
-impl Shaping {
-    fn of(context: &LaneContext, tables: &Tables, change: &SchemaChange) -> Result<Option<Self>, LaneError> {
-        let Some(silver) = &tables.silver else { return Ok(None) };
-        let first = tables.bronze.stored.next_sequence;
-        Ok(Some(Self {
-            transform: Arc::clone(&context.transform),
-            source: tables.schema.clone(),
-            schema: silver.row_schema(change)?,
-            key_schema: Arc::clone(&silver.key_schema),
-            // Silver can be ahead only after Bronze was rolled back by hand.
-            ahead: silver.stored.next_sequence.saturating_sub(first),
-        }))
-    }
+/// The rows of a batch that shaped rows come from.
+#[derive(Debug)]
+struct Sources {
+    skipped: usize,
+    rows: usize,
+    of: Option<UInt32Array>,
+}
 
-    fn parts(&self, batches: &[ChangeBatch]) -> Result<Vec<MergePart>, LaneError> {
-        let mut ahead = self.ahead;
-        let mut parts = Vec::with_capacity(batches.len());
-        for batch in batches {
-            let skip = ahead.min(batch.len() as u64) as usize;
-            let left = batch.len() - skip;
-            ahead -= skip as u64;
-            let input = Input {
-                rows: batch.rows.clone(),
-                ops: batch.ops.clone(),
-                ordinals: Int64Array::from_iter_values(0..batch.len() as i64),
-                times: batch.commit_times.clone(),
-                before: batch.before.clone(),
-                unsent: batch.unsent.clone(),
-            };
-            let shaped = self.transform.shape(&self.source, input)?;
-            let rows = conform(&shaped.rows.slice(skip, left), &self.schema)?;
-            let before = match &batch.before {
-                Some(before) => Some(conform(&before.slice(skip, left), &self.key_schema)?.columns().to_vec()),
-                None => None,
-            };
-            let unsent = match &batch.unsent {
-                Some(unsent) if skip == 0 => UnsentCells::of(unsent, &rows),
-                Some(unsent) => unsent.slice(skip, left).and_then(|unsent| UnsentCells::of(&unsent, &rows)),
-                None => None,
-            };
-            parts.push(MergePart { rows, ops: batch.ops[skip..].to_vec(), before, unsent });
-        }
-        Ok(parts)
+impl Sources {
+    fn of(&self, row: usize) -> usize {
+        self.skipped + self.of.as_ref().map_or(row, |sources| sources.value(row) as usize)
     }
+}
+
+/// Where Silver stands to Bronze.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ahead {
+    /// The number of the first row to come.
+    first: u64,
+    /// Rows that Silver has already: it can be ahead only after Bronze was rolled back by hand.
+    rows: u64,
+}
+
+impl Ahead {
+    fn of(tables: &Tables) -> Self {
+        let first = tables.bronze.stored.next_sequence;
+        let rows = tables.silver.as_ref().map_or(0, |silver| silver.stored.next_sequence.saturating_sub(first));
+        Self { first, rows }
+    }
+}
+
+fn shape(shaping: &Shaping, batches: &[ChangeBatch], ahead: Ahead) -> Result<ShapedBatches, LaneError> {
+    let Ahead { mut first, rows: mut left } = ahead;
+    let mut inputs = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let skip = left.min(batch.len() as u64);
+        inputs.push((first, skip as usize));
+        left -= skip;
+        first += batch.len() as u64;
+    }
+    let shaped =
+        batches.par_iter().zip(&inputs).map(|(batch, (first, skip))| shaping.shape(input(batch, *first, *skip)));
+    let shaped: Vec<ShapedPart> = shaped.collect::<Result<_, _>>()?;
+    let mut all = ShapedBatches::default();
+    for ((batch, shaped), (_, skipped)) in batches.iter().zip(shaped).zip(inputs) {
+        let number = |row: usize| batch.row_numbers.value(skipped + row).unsigned_abs();
+        let place = |row: usize| (Arc::clone(&batch.origin), number(row));
+        let rows = batch.rows.slice(skipped, batch.len() - skipped);
+        all.rejects.extend(rejects::of_rows(&rows, shaped.rejects, place)?);
+        all.sources.push(Sources { skipped, rows: shaped.part.ops.len(), of: shaped.sources });
+        all.parts.push(shaped.part);
+    }
+    Ok(all)
+}
+
+/// The rows of a batch from number `skip` on, whose first row has the number `first` in the log.
+fn input(batch: &ChangeBatch, first: u64, skip: usize) -> Input {
+    let (start, length) = (first as i64 + skip as i64, batch.len() - skip);
+    Input {
+        rows: batch.rows.slice(skip, length),
+        ops: batch.ops[skip..].to_vec(),
+        ordinals: Int64Array::from_iter_values(start..start + length as i64),
+        times: batch.commit_times.as_ref().map(|times| times.slice(skip, length)),
+        before: batch.before.as_ref().map(|before| before.slice(skip, length)),
+        unsent: batch.unsent.as_ref().and_then(|unsent| unsent.slice(skip, length)),
+    }
+}
+
+/// The place of each shaped row: the order of its file and its number there.
+fn places<'a>(batches: &'a [ChangeBatch], sources: &[Sources]) -> Vec<(&'a str, i64)> {
+    let all = batches.iter().zip(sources).flat_map(|(batch, sources)| {
+        let number = |row| batch.row_numbers.value(sources.of(row));
+        (0..sources.rows).map(move |row| (batch.origin.order.as_str(), number(row)))
+    });
+    all.collect()
 }
 
 fn count(batches: &[ChangeBatch]) -> Done {
@@ -195,7 +245,8 @@ fn next_checkpoint(
         commit_id,
         writer: context.writer.clone(),
         epoch: epoch(context, stored),
-        transform: context.transform.digest().map(str::to_owned),
+        // Bronze has the rows as they came.
+        transform: None,
         bronze_snapshot: None,
         counts: done.counts,
         source_times,
@@ -344,41 +395,6 @@ pub async fn merge(
 ) -> Result<Merged, LaneError> {
     let planned = context.services.cpu.run(merge_job(silver, change, fold)?).await?;
     complete(context, silver, change, planned).await
-}
-
-async fn commit_rejects(
-    context: &LaneContext,
-    tables: &mut Tables,
-    batches: &[ChangeBatch],
-    next: &Checkpoint,
-) -> Result<(), LaneError> {
-    if batches.iter().all(|batch| batch.rejects.is_empty()) {
-        return Ok(());
-    }
-    failpoint::hit("rejects.before-files");
-    let mut table = match tables.rejects.take() {
-        Some(table) => table,
-        None => tables::create_rejects(context).await?,
-    };
-    let stored = table.checkpoint()?;
-    let all = batches.iter().flat_map(|batch| &batch.rejects);
-    let new = rejects::not_stored(all, stored.as_ref(), &next.commit_id);
-    if !new.is_empty() {
-        let rows = rejects::rows(&new, context.services.clock.now_us(), &table)?;
-        let files = table.write(vec![rows]).await?;
-        let expected = stored.clone();
-        let mut position = next.position.clone();
-        if let Some(stored) = &stored {
-            // Not only what Bronze will cover: an attempt that died may have been further in some files.
-            position.merge(&stored.position);
-        }
-        let epoch = stored.map_or(1, |stored| epoch(context, &stored));
-        let counts = ChangeCounts { rejected: new.len() as u64, ..ChangeCounts::default() };
-        let checkpoint = Checkpoint { position, epoch, counts, next_sequence: 0, ..next.clone() };
-        land(&mut table, TableChange { files, checkpoint, expected, ..TableChange::default() }).await?;
-    }
-    tables.rejects = Some(table);
-    Ok(())
 }
 
 async fn commit_bronze(

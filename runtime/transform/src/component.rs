@@ -17,6 +17,17 @@ pub trait Components: Debug + Send + Sync {
     fn load(&self, settings: &ComponentSettings) -> Result<Arc<dyn Transform>, TransformError>;
 }
 
+/// No components: each is refused.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoComponents;
+
+impl Components for NoComponents {
+    fn load(&self, settings: &ComponentSettings) -> Result<Arc<dyn Transform>, TransformError> {
+        let reason = "this program runs no components".to_owned();
+        Err(TransformError::Unusable { component: settings.name.clone(), reason })
+    }
+}
+
 /// A component as a step of a table's transform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ComponentSettings {

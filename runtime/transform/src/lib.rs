@@ -8,6 +8,7 @@ mod chain;
 mod component;
 mod error;
 mod rows;
+mod settings;
 mod stretches;
 
 pub mod builtin;
@@ -15,9 +16,10 @@ pub mod host;
 pub mod kernels;
 
 pub use chain::Chain;
-pub use component::{ComponentLimits, ComponentSettings, Components};
+pub use component::{ComponentLimits, ComponentSettings, Components, NoComponents};
 pub use error::TransformError;
 pub use rows::{Input, Rejected, Shaped};
+pub use settings::{StepSettings, TransformSettings};
 
 use std::fmt::Debug;
 
@@ -30,15 +32,13 @@ pub trait Transform: Debug + Send + Sync {
     fn digest(&self) -> Option<&str>;
 
     /// The schema of what comes out for rows of `input`, with Silver's key.
-    ///
-    /// Rows that are shaped later may have fewer columns than `input`: those are null throughout.
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError>;
 
     /// Whether Silver's key may hold other values than the key columns of `input` do. A key that only has other names is
     /// not changed. Changes of the source's key are then shown as deletes of the old key, and `before` is never given.
     fn changes_key(&self, input: &TableSchema) -> Result<bool, TransformError>;
 
-    /// Shapes rows of `schema`. Runs on a thread of the processor pool.
+    /// Shapes rows that have the columns of `schema`, in its order and types. Runs on a thread of the processor pool.
     ///
     /// A row that fails is among the rejects; an error means that nothing can be said about any row.
     fn shape(&self, schema: &TableSchema, input: Input) -> Result<Shaped, TransformError>;

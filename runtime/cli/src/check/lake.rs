@@ -3,7 +3,7 @@ use std::path::Path;
 use bytes::Bytes;
 use sluice_change::{Column, Position};
 use sluice_lake::{Lake, LakeTable};
-use sluice_pipeline::{LaneSettings, explain};
+use sluice_pipeline::{LaneSettings, explain, source_columns};
 use sluice_platform::{LocalStorage, Storage};
 
 use super::report::{LakeTableCheck, TableCheck};
@@ -27,7 +27,8 @@ pub(super) async fn unwritable(storage: &dyn Storage, warehouse: &str) -> Option
     Some(format!("the warehouse cannot be written to (`lake.warehouse`): {}", explain(&error)))
 }
 
-/// What the lake holds of a table: notes go to `check`, Silver's columns and Bronze's position come back.
+/// What the lake holds of a table: notes go to `check`, the columns and Bronze's position come back. The columns are those
+/// of Silver, unless a transform makes others of them.
 pub(super) async fn examine(
     lake: &Lake,
     lane: &LaneSettings,
@@ -40,10 +41,17 @@ pub(super) async fn examine(
             Ok(None) if layer == "dead letters" => {}
             Ok(None) => check.to_make.push(ident.to_string()),
             Ok(Some(table)) => {
+                if layer == "Bronze" && !lane.transform.is_empty() {
+                    let named = |c: Column| Column::new(name_now(lane, &c.name), c.column_type);
+                    stored = source_columns(&table.columns()).into_iter().map(named).collect();
+                }
                 if layer == "Bronze" {
                     position = table.checkpoint().ok().flatten().map(|stored| stored.position);
                 }
-                if layer == "Silver" {
+                if layer == "Silver" && !lane.transform.is_empty() {
+                    let key = table.columns().into_iter().filter(|column| column.required);
+                    check.silver_key = Some(key.map(|column| column.name).collect());
+                } else if layer == "Silver" {
                     stored =
                         table.columns().iter().map(|c| Column::new(name_now(lane, &c.name), c.column_type)).collect();
                     compare_key(&table, lane, check);

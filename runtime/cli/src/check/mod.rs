@@ -4,6 +4,7 @@ mod lake;
 mod report;
 mod sample;
 mod source;
+mod transform;
 
 use std::collections::BTreeSet;
 
@@ -90,7 +91,7 @@ async fn examine(config: &Config) -> Result<CheckReport, StartError> {
     report.tables = stream::iter(&lanes)
         .map(|lane| {
             let here = found.as_ref().map(|found| found.contains(&lane.table));
-            examine_table(config, lane, here, &source, lake.as_ref())
+            examine_table(config, &machine, lane, here, &source, lake.as_ref())
         })
         .buffered(AT_ONCE)
         .collect()
@@ -100,6 +101,7 @@ async fn examine(config: &Config) -> Result<CheckReport, StartError> {
 
 async fn examine_table(
     config: &Config,
+    machine: &Machine,
     lane: &LaneSettings,
     in_source: Option<bool>,
     source: &dyn Source,
@@ -117,6 +119,7 @@ async fn examine_table(
     };
     if in_source.is_some() {
         let columns = source::examine(lane, in_source == Some(true), source, &stored, &mut check).await;
+        transform::examine(machine, lane, columns.clone(), &mut check).await;
         let sees_key_changes = config.files_of(Some(&lane.table)).before_image_prefix.is_some();
         sample::examine(lane, source, columns, position, sees_key_changes, &mut check).await;
     }

@@ -3,6 +3,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use sluice_pipeline::LaneSettings;
 
+use super::transform::TransformCheck;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::grid::Grid;
@@ -37,6 +38,11 @@ pub(super) struct TableCheck {
     /// The columns, each with its type.
     pub columns: Vec<String>,
     pub key: Vec<String>,
+    /// What shapes its Silver, if anything does.
+    pub transform: Option<TransformCheck>,
+    /// The key by which a Silver that is there is merged, where a transform shapes it.
+    #[serde(skip)]
+    pub silver_key: Option<Vec<String>>,
     pub bronze: String,
     /// Absent where there is no key: then there is no Silver.
     pub silver: Option<String>,
@@ -148,6 +154,13 @@ impl CheckReport {
             lines(format_args!("error: {error}"));
         }
         lines(format_args!("{}", self.grid().render()));
+        for table in &self.tables {
+            if let Some(transform) = &table.transform {
+                lines(format_args!("transform of {}: {}", table.table, transform.steps.join(" → ")));
+                lines(format_args!("  Silver: {}; key ({})", transform.output.join(", "), transform.key.join(", ")));
+                lines(format_args!("  digest: {}\n", transform.digest));
+            }
+        }
         for table in &self.tables {
             for error in &table.errors {
                 lines(format_args!("error: {}: {error}", table.table));

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::evolution::{AddedChoice, RenameTable, WidenedChoice};
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
+use super::steps::StepSection;
 use super::values::{
     Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, ReloadChoice, RewrittenChoice, RowEnd,
     TableChoice, TimeSpan, VanishedChoice,
@@ -237,6 +238,10 @@ section! {
         /// Columns that have another name now, as { old_name = "new_name" }: data may use either, and the tables' columns are
         /// renamed in place.
         rename: RenameTable,
+        /// Steps that shape the rows on their way to Silver, one after the other; Bronze has them as they came.
+        transform: Located<Vec<Located<StepSection>>>,
+        /// Names of Silver's key columns, where `transform` changes those of `key`.
+        silver_key: Located<Vec<String>>,
         /// Version of the Iceberg format, 2 or 3; default 3.
         format_version: Located<u32>,
         /// Name of the Bronze table; `{schema}` and `{table}` stand for the source's. Default

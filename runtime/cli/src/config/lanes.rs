@@ -1,6 +1,7 @@
 //! What the configuration says of tables becomes the settings of lanes.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use sluice_change::{Column, TableName, TableSchema};
 use sluice_lake::{FormatVersion, PartitionField, TableIdent};
@@ -8,6 +9,7 @@ use sluice_pipeline::{BatchSettings, LaneSettings, RetrySettings};
 
 use super::document::{DocumentSection, TableSection};
 use super::reader::{Located, Reading, Value, nearest};
+use super::transforms::Steps;
 use super::{evolution, names};
 
 const BRONZE: &str = "bronze.{schema}_{table}";
@@ -29,6 +31,7 @@ pub(super) fn resolve(
     document: &DocumentSection,
     found: &[TableName],
     memory_bytes: usize,
+    base: &Path,
     reading: &Reading<'_>,
 ) -> Vec<LaneSettings> {
     let own = |table: &TableName| document.tables.as_ref().and_then(|tables| tables.0.get(table));
@@ -39,7 +42,9 @@ pub(super) fn resolve(
     for table in names {
         let located = own(table);
         let section = layered(located.map(|located| &located.value), document.defaults.as_ref());
-        let lane = Lane { table, section: &section, offset: located.map_or(0, |located| located.offset), reading };
+        let offset = located.map_or(0, |located| located.offset);
+        let own_transform = located.is_some_and(|located| located.value.transform.is_some());
+        let lane = Lane { table, section: &section, offset, own_transform, base, reading };
         if let Some(settings) = lane.settings(memory_bytes) {
             lane.refuse_taken(&settings, &mut taken);
             lanes.push(settings);
@@ -53,6 +58,9 @@ struct Lane<'a> {
     table: &'a TableName,
     section: &'a TableSection,
     offset: usize,
+    /// Whether the table has a transform that is not the defaults'.
+    own_transform: bool,
+    base: &'a Path,
     reading: &'a Reading<'a>,
 }
 
@@ -68,8 +76,16 @@ impl Lane<'_> {
             None => BRONZE_PARTITION.parse().map(|field| vec![field]).ok(),
         };
         let silver_partition = section.silver_partition.as_ref().map_or(Some(Vec::new()), |f| self.partition(f));
-        if let (Some(fields), Some(located)) = (&silver_partition, &section.silver_partition) {
-            self.check_silver_partition(fields, located.offset, &declared);
+        let fault = |offset: usize, message: String| self.fault(offset, message);
+        let steps = Steps { table: self.table, base: self.base, reading: self.reading, fault: &fault };
+        let transform = steps.resolve(section, &declared);
+        if let (Some(fields), Some(located), Some(silver)) =
+            (&silver_partition, &section.silver_partition, &transform.output)
+        {
+            self.check_silver_partition(fields, located.offset, silver);
+        }
+        if let Some(steps) = section.transform.as_ref().filter(|_| self.own_transform && section.key.is_none()) {
+            self.fault(steps.offset, "`transform` shapes Silver, and without a `key` there is none: declare `key`");
         }
         let renames = section.rename.clone().unwrap_or_default();
         for (offset, message) in renames.faults(&declared) {
@@ -86,6 +102,7 @@ impl Lane<'_> {
             declared,
             schema: evolution::policy(section.schema.as_ref()),
             renames: renames.names(),
+            transform: transform.settings,
             guess_types: section.infer_types.unwrap_or(false),
             format_version: format_version?,
             bronze_partition: bronze_partition?,
@@ -141,10 +158,8 @@ impl Lane<'_> {
         read.collect::<Vec<_>>().into_iter().collect()
     }
 
-    fn check_silver_partition(&self, fields: &[PartitionField], offset: usize, declared: &TableSchema) {
-        for field in
-            fields.iter().filter(|field| !declared.columns.is_empty() && declared.column(&field.column).is_none())
-        {
+    fn check_silver_partition(&self, fields: &[PartitionField], offset: usize, silver: &TableSchema) {
+        for field in fields.iter().filter(|field| silver.column(&field.column).is_none()) {
             self.fault(
                 offset,
                 format!("Silver cannot be partitioned by `{field}`: there is no column `{}`", field.column),

@@ -9,6 +9,8 @@ mod paths;
 mod problem;
 mod reader;
 mod s3;
+mod steps;
+mod transforms;
 mod values;
 
 use std::fs;
@@ -41,6 +43,8 @@ const LEAST_MEMORY: usize = 16 << 20;
 #[derive(Debug)]
 pub struct Config {
     path: PathBuf,
+    /// The folder that relative paths are relative to.
+    base: PathBuf,
     /// It may hold secrets.
     text: Secret,
     document: DocumentSection,
@@ -144,6 +148,7 @@ impl Config {
         let catalog = catalog::choose(reading, base, &warehouse, warehouse_at, catalog);
         Some(Config {
             path: path.to_owned(),
+            base: base.to_owned(),
             text: Secret::new(""),
             document,
             source_location,
@@ -166,7 +171,7 @@ impl Config {
     pub fn lanes(&self, found: &[TableName]) -> Result<Vec<LaneSettings>, ConfigError> {
         let reading = Reading::new(self.text.reveal(), &|_| None);
         let found = if self.takes_all_tables { found } else { &[] };
-        let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &reading);
+        let lanes = lanes::resolve(&self.document, found, self.process.memory_bytes, &self.base, &reading);
         for lane in &lanes {
             self.check_not_sent(&lane.table, &reading);
         }
@@ -251,3 +256,5 @@ pub fn json_schema() -> serde_json::Value {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transform_tests;

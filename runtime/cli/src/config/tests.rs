@@ -6,19 +6,19 @@ use sluice_lake::FormatVersion;
 
 use super::*;
 
-fn parse(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
     let environment = |name: &str| (name == "LAKE").then(|| "/lake".to_owned());
     Config::parse(Path::new("sluice.toml"), Path::new("/etc/sluice"), text.to_owned(), &environment)
 }
 
 /// The faults of a configuration, as a person reads them.
-fn faults(text: &str) -> Vec<String> {
+pub(super) fn faults(text: &str) -> Vec<String> {
     parse(text).unwrap_err().to_string().lines().map(str::to_owned).collect()
 }
 
 const SMALLEST: &str = "source.location = 'dms'\nlake.warehouse = '${LAKE}'\n";
 
-fn with(more: &str) -> String {
+pub(super) fn with(more: &str) -> String {
     format!("{SMALLEST}{more}")
 }
 

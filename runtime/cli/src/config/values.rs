@@ -196,7 +196,7 @@ text_value!(ColumnSpec, "Column", {
 });
 
 /// The column type that a type name of some database most likely stands for.
-fn suggest_type(name: &str) -> Option<&'static str> {
+pub(super) fn suggest_type(name: &str) -> Option<&'static str> {
     let known = [
         ("integer", "int"),
         ("int4", "int"),

@@ -197,11 +197,6 @@ impl Fold {
         }
     }
 
-    /// Number of rows that were folded.
-    pub fn rows(&self) -> usize {
-        self.parts.iter().map(|part| part.ops.len()).sum()
-    }
-
     /// Leaves the current row of those of these keys alone that have a later change in Silver already: `is_later` is
     /// asked of each key's place in `keys` and of the row of its last change here.
     pub fn supersede(&mut self, keys: &Keys, is_later: impl Fn(usize, usize) -> bool) {

@@ -1,0 +1,7 @@
+//! Transforms between Bronze and Silver: random histories through random chains of built-in steps, cut into lives by
+//! crashes, come out as a fold of the changes that were shaped one by one; and what the program says and does about them.
+
+mod model;
+mod program;
+mod properties;
+mod steps;
