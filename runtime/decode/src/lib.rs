@@ -11,7 +11,7 @@ mod filter;
 mod gzip;
 mod input;
 mod parquet;
-mod parse;
+pub mod parse;
 mod reject;
 mod renames;
 mod step;

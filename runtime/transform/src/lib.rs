@@ -5,14 +5,17 @@
 //! `wit/transform/v1`; built-in steps have the same semantics in the same place.
 
 mod chain;
+mod component;
 mod error;
 mod rows;
+mod stretches;
 
 pub mod builtin;
 pub mod host;
 pub mod kernels;
 
 pub use chain::Chain;
+pub use component::{ComponentLimits, ComponentSettings, Components};
 pub use error::TransformError;
 pub use rows::{Input, Rejected, Shaped};
 
@@ -31,6 +34,10 @@ pub trait Transform: Debug + Send + Sync {
     /// Rows that are shaped later may have fewer columns than `input`: those are null throughout.
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError>;
 
+    /// Whether Silver's key may hold other values than the key columns of `input` do. A key that only has other names is
+    /// not changed. Changes of the source's key are then shown as deletes of the old key, and `before` is never given.
+    fn changes_key(&self, input: &TableSchema) -> Result<bool, TransformError>;
+
     /// Shapes rows of `schema`. Runs on a thread of the processor pool.
     ///
     /// A row that fails is among the rejects; an error means that nothing can be said about any row.
@@ -48,6 +55,10 @@ impl Transform for PassThrough {
 
     fn output(&self, input: &TableSchema) -> Result<TableSchema, TransformError> {
         Ok(input.clone())
+    }
+
+    fn changes_key(&self, _input: &TableSchema) -> Result<bool, TransformError> {
+        Ok(false)
     }
 
     fn shape(&self, _schema: &TableSchema, input: Input) -> Result<Shaped, TransformError> {

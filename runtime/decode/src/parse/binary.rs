@@ -4,7 +4,7 @@ const EXPECTED: Unfit = Unfit("expected bytes as pairs of hexadecimal digits");
 
 /// Appends the bytes that `text` writes in hexadecimal. On failure `out` may hold a part of them.
 #[inline]
-pub(crate) fn hex(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
+pub fn hex(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
     let (pairs, []) = text.as_chunks::<2>() else {
         return Err(EXPECTED);
     };

@@ -4,7 +4,7 @@ const EXPECTED: Unfit = Unfit("expected true, false, t, f, 1 or 0");
 
 /// A truth value as PostgreSQL, MySQL and DMS write it.
 #[inline]
-pub(crate) fn boolean(text: &[u8]) -> Result<bool, Unfit> {
+pub fn boolean(text: &[u8]) -> Result<bool, Unfit> {
     match text {
         b"1" | b"t" | b"T" => Ok(true),
         b"0" | b"f" | b"F" => Ok(false),

@@ -26,7 +26,7 @@ const FARTHEST_EXPONENT: i64 = 1 << 40;
 
 /// A decimal as the integer that counts its units at `scale`; exact, or unfit.
 #[inline]
-pub(crate) fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, Unfit> {
+pub fn decimal(text: &[u8], precision: u8, scale: u8) -> Result<i128, Unfit> {
     let (negative, magnitude) = sign(text);
     let point = magnitude.iter().position(|&byte| byte == b'.').unwrap_or(magnitude.len());
     let (whole, fraction) = (&magnitude[..point], magnitude.get(point + 1..).unwrap_or_default());

@@ -11,14 +11,14 @@ fn writes_digits(text: &[u8]) -> bool {
 
 /// The nearest 64-bit number; `NaN` and `Infinity` are values too.
 #[inline]
-pub(crate) fn double(text: &[u8]) -> Result<f64, Unfit> {
+pub fn double(text: &[u8]) -> Result<f64, Unfit> {
     let value: f64 = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(EXPECTED)?;
     if value.is_infinite() && writes_digits(text) { Err(DOUBLE_RANGE) } else { Ok(value) }
 }
 
 /// The nearest 32-bit number; `NaN` and `Infinity` are values too.
 #[inline]
-pub(crate) fn float(text: &[u8]) -> Result<f32, Unfit> {
+pub fn float(text: &[u8]) -> Result<f32, Unfit> {
     let value: f32 = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(EXPECTED)?;
     if value.is_infinite() && writes_digits(text) { Err(FLOAT_RANGE) } else { Ok(value) }
 }

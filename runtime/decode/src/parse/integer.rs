@@ -51,7 +51,7 @@ pub(super) fn sign(text: &[u8]) -> (bool, &[u8]) {
 
 /// A whole number of 64 bits.
 #[inline]
-pub(crate) fn long(text: &[u8]) -> Result<i64, Unfit> {
+pub fn long(text: &[u8]) -> Result<i64, Unfit> {
     let (negative, mut magnitude) = sign(text);
     if magnitude.is_empty() {
         return Err(EXPECTED);
@@ -71,7 +71,7 @@ pub(crate) fn long(text: &[u8]) -> Result<i64, Unfit> {
 
 /// A whole number of 32 bits.
 #[inline]
-pub(crate) fn int(text: &[u8]) -> Result<i32, Unfit> {
+pub fn int(text: &[u8]) -> Result<i32, Unfit> {
     match long(text) {
         Ok(value) => i32::try_from(value).map_err(|_| INT_RANGE),
         Err(LONG_RANGE) => Err(INT_RANGE),

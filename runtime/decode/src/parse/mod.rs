@@ -10,20 +10,21 @@ mod text;
 
 use sluice_change::ColumnType;
 
-pub(crate) use binary::hex;
-pub(crate) use boolean::boolean;
-pub(crate) use decimal::{decimal, rescale};
-pub(crate) use float::{double, float};
-pub(crate) use integer::{int, long};
-pub(crate) use temporal::{date, time, timestamp, timestamptz};
+pub use binary::hex;
+pub use boolean::boolean;
+pub use decimal::decimal;
+pub(crate) use decimal::rescale;
+pub use float::{double, float};
+pub use integer::{int, long};
+pub use temporal::{date, time, timestamp, timestamptz};
 pub(crate) use text::unescape;
 
 /// Why a text is no value of a type, as the second half of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unfit(pub(crate) &'static str);
+pub struct Unfit(pub &'static str);
 
 /// Whether `text` is a value of the type.
-pub(crate) fn fits(column_type: ColumnType, text: &[u8]) -> bool {
+pub fn fits(column_type: ColumnType, text: &[u8]) -> bool {
     match column_type {
         ColumnType::Boolean => boolean(text).is_ok(),
         ColumnType::Int => int(text).is_ok(),

@@ -16,7 +16,7 @@ const POWERS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 /// Days since 1970-01-01.
 #[inline]
-pub(crate) fn date(text: &[u8]) -> Result<i32, Unfit> {
+pub fn date(text: &[u8]) -> Result<i32, Unfit> {
     let (day, rest) = take_date(text).ok_or(DATE)?;
     if rest.is_empty() {
         return day.ok_or(CALENDAR);
@@ -32,7 +32,7 @@ pub(crate) fn date(text: &[u8]) -> Result<i32, Unfit> {
 
 /// Microseconds since midnight.
 #[inline]
-pub(crate) fn time(text: &[u8]) -> Result<i64, Unfit> {
+pub fn time(text: &[u8]) -> Result<i64, Unfit> {
     match take_time(text) {
         Some((time, [])) => time,
         _ => Err(TIME),
@@ -41,7 +41,7 @@ pub(crate) fn time(text: &[u8]) -> Result<i64, Unfit> {
 
 /// Microseconds since 1970-01-01 00:00:00 on a clock without a zone.
 #[inline]
-pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unfit> {
+pub fn timestamp(text: &[u8]) -> Result<i64, Unfit> {
     let (micros, rest) = take_timestamp(text).ok_or(TIMESTAMP)?;
     match rest {
         [] => micros,
@@ -52,7 +52,7 @@ pub(crate) fn timestamp(text: &[u8]) -> Result<i64, Unfit> {
 
 /// Microseconds since the epoch; a text without an offset is in UTC.
 #[inline]
-pub(crate) fn timestamptz(text: &[u8]) -> Result<i64, Unfit> {
+pub fn timestamptz(text: &[u8]) -> Result<i64, Unfit> {
     let (micros, rest) = take_timestamp(text).ok_or(ZONED)?;
     match rest {
         [] => micros,

@@ -1,0 +1,99 @@
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, Int32Array, PrimitiveArray};
+use arrow_buffer::OffsetBuffer;
+use memchr::{memchr_iter, memmem};
+
+use crate::kernels::column::{Column, KernelError, Limits};
+use crate::kernels::writer::{extent, extent_bytes, map_text, map_text_or_null};
+
+/// Without white space (as Unicode defines it) at both ends.
+pub fn trim(text: &Column, limits: Limits) -> Result<Column, KernelError> {
+    let bytes = extent_bytes(text.texts()?.offsets());
+    map_text(text, bytes, limits, |value, out| out.push(value.trim().as_bytes()))
+}
+
+/// The number of characters (of a `string`) or bytes (of a `binary`), as `int`.
+pub fn length(of: &Column, limits: Limits) -> Result<Column, KernelError> {
+    limits.check_rows::<i32>(of.array().len())?;
+    let nulls = of.array().nulls().cloned();
+    let Ok(array) = of.texts() else {
+        let array = of.binaries().map_err(|_| of.unfit("a `string` or `binary`"))?;
+        return Ok(of.with(differences(array.offsets(), nulls)));
+    };
+    if extent(array.offsets(), array.value_data()).1.is_ascii() {
+        return Ok(of.with(differences(array.offsets(), nulls)));
+    }
+    let counts = (0..array.len()).map(|row| array.value(row).chars().count() as i32);
+    Ok(of.with(Int32Array::new(counts.collect(), nulls)))
+}
+
+fn differences(offsets: &OffsetBuffer<i32>, nulls: Option<arrow_buffer::NullBuffer>) -> PrimitiveArray<Int32Type> {
+    Int32Array::new(offsets.windows(2).map(|pair| pair[1] - pair[0]).collect(), nulls)
+}
+
+/// Characters from `start` (0 is the first; a negative number counts from the end, at most to the beginning) on, at most
+/// `length` of them; all to the end without it.
+pub fn substring(text: &Column, start: i32, length: Option<u32>, limits: Limits) -> Result<Column, KernelError> {
+    let array = text.texts()?;
+    let bytes = extent_bytes(array.offsets());
+    let plain = extent(array.offsets(), array.value_data()).1.is_ascii();
+    let length = length.map_or(usize::MAX, |length| length as usize);
+    let hint = bytes.min(array.len().saturating_mul(length));
+    map_text(text, hint, limits, |value, out| {
+        let part =
+            if plain || value.is_ascii() { plain_part(value, start, length) } else { part(value, start, length) };
+        out.push(part.as_bytes())
+    })
+}
+
+fn plain_part(value: &str, start: i32, length: usize) -> &str {
+    let distance = start.unsigned_abs() as usize;
+    let begin = if start < 0 { value.len().saturating_sub(distance) } else { distance.min(value.len()) };
+    &value[begin..begin.saturating_add(length).min(value.len())]
+}
+
+fn part(value: &str, start: i32, length: usize) -> &str {
+    let distance = start.unsigned_abs() as usize;
+    let mut places = value.char_indices().map(|(place, _)| place);
+    let begin = match start {
+        0.. => places.nth(distance).unwrap_or(value.len()),
+        _ => places.nth_back(distance - 1).unwrap_or(0),
+    };
+    let rest = &value[begin..];
+    match rest.char_indices().nth(length) {
+        Some((end, _)) => &rest[..end],
+        None => rest,
+    }
+}
+
+/// The part number `index` (0 is the first) between separators; null where there are fewer. An empty separator is nowhere,
+/// so part 0 is all.
+pub fn split_part(text: &Column, separator: &str, index: u32, limits: Limits) -> Result<Column, KernelError> {
+    let bytes = extent_bytes(text.texts()?.offsets());
+    let index = index as usize;
+    let write = |part: Option<&str>, out: &mut crate::kernels::writer::Writer| match part {
+        Some(part) => out.push(part.as_bytes()).map(|()| true),
+        None => Ok(false),
+    };
+    match separator.as_bytes() {
+        [] => map_text_or_null(text, bytes, limits, |value, out| write((index == 0).then_some(value), out)),
+        [byte] => map_text_or_null(text, bytes, limits, |value, out| {
+            write(between(value, memchr_iter(*byte, value.as_bytes()), 1, index), out)
+        }),
+        _ => {
+            let finder = memmem::Finder::new(separator);
+            map_text_or_null(text, bytes, limits, |value, out| {
+                write(between(value, finder.find_iter(value.as_bytes()), separator.len(), index), out)
+            })
+        }
+    }
+}
+
+/// The part between separators of `width` bytes at `places`.
+fn between(value: &str, mut places: impl Iterator<Item = usize>, width: usize, index: usize) -> Option<&str> {
+    let begin = match index.checked_sub(1) {
+        None => 0,
+        Some(before) => places.nth(before)? + width,
+    };
+    Some(&value[begin..places.next().unwrap_or(value.len())])
+}
