@@ -6,6 +6,7 @@
 mod c;
 mod go;
 mod javascript;
+mod kept;
 mod python;
 mod rust;
 
