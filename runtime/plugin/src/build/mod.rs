@@ -3,12 +3,13 @@
 //! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
-mod c;
-mod go;
-mod javascript;
 mod kept;
-mod python;
-mod rust;
+
+pub mod c;
+pub mod go;
+pub mod javascript;
+pub mod python;
+pub mod rust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
