@@ -4,24 +4,33 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-const LANGUAGES: [&str; 5] = ["rust", "python", "javascript", "go", "c"];
+const FOLDERS: [&str; 11] = [
+    "c/sdk",
+    "c/template",
+    "go/sdk",
+    "go/template",
+    "javascript/sdk",
+    "javascript/template",
+    "javascript/template-typescript",
+    "python/sdk",
+    "python/template",
+    "rust/sdk",
+    "rust/template",
+];
 /// What builds and editors leave behind.
 const LEFT_BEHIND: [&str; 7] = ["target", "node_modules", "build", "dist", "__pycache__", ".venv", ".git"];
 
 fn main() -> io::Result<()> {
     let plugins = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join("../../plugins").canonicalize()?;
     let mut list = String::from("&[\n");
-    for language in LANGUAGES {
-        for part in ["sdk", "template"] {
-            let folder = plugins.join(language).join(part);
-            let mut files = Vec::new();
-            collect(&folder, &mut files)?;
-            files.sort();
-            for file in files {
-                let relative = file.strip_prefix(&plugins).map_err(io::Error::other)?;
-                let name = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
-                let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", name.join("/"), file);
-            }
+    for folder in FOLDERS {
+        let mut files = Vec::new();
+        collect(&plugins.join(folder), &mut files)?;
+        files.sort();
+        for file in files {
+            let relative = file.strip_prefix(&plugins).map_err(io::Error::other)?;
+            let name = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
+            let _ = writeln!(list, "    ({:?}, include_bytes!({:?})),", name.join("/"), file);
         }
     }
     list.push_str("]\n");

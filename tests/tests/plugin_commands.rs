@@ -102,11 +102,20 @@ fn a_test_shows_every_row_before_and_after_with_its_cost() {
     let folder = tempfile::tempdir().unwrap();
     built_project(folder.path(), &guest(false));
     let test = run(folder.path(), &["plugin", "test", "upper"]);
-    test.expect_code(exit::SUCCESS).expect_words(&["sample.csv: 2 rows in, 2 out", "ada", "ADA", "reads name", "passed"]);
+    test.expect_code(exit::SUCCESS).expect_words(&[
+        "sample.csv: 2 rows in, 2 out",
+        "ada",
+        "ADA",
+        "reads name",
+        "passed",
+    ]);
     assert!(!test.stdout.contains('\x1b'), "no colours without a terminal");
     let report = json(&run(folder.path(), &["plugin", "test", "upper", "--json"]));
     let case = &report["cases"][0];
-    assert_eq!((&report["passed"], &case["kept"], &case["plan"]["writes"][0]["type"]), (&true.into(), &2.into(), &"string".into()));
+    assert_eq!(
+        (&report["passed"], &case["kept"], &case["plan"]["writes"][0]["type"]),
+        (&true.into(), &2.into(), &"string".into())
+    );
     assert!(case["fuel_per_row"].as_f64().unwrap() > 0.0 && case["nanoseconds_per_row"].as_f64().unwrap() > 0.0);
     assert_eq!(case["changes"][0]["cells"][1]["after"], "ADA");
 }
@@ -116,11 +125,15 @@ fn a_reject_fails_until_it_is_accepted_and_then_every_difference_does() {
     let folder = tempfile::tempdir().unwrap();
     let project = built_project(folder.path(), &guest(false));
     fs::write(project.folder.join("sample.csv"), "id:long,name:string\n1,ada\n2,bad\n").unwrap();
-    run(folder.path(), &["plugin", "test", "upper"])
-        .expect_code(FAILED)
-        .expect_words(&["1 of 2 rows were rejected", "--accept", "bad is refused"]);
+    run(folder.path(), &["plugin", "test", "upper"]).expect_code(FAILED).expect_words(&[
+        "1 of 2 rows were rejected",
+        "--accept",
+        "bad is refused",
+    ]);
     run(folder.path(), &["plugin", "test", "upper", "--accept"]).expect_code(exit::SUCCESS).expect_words(&["accepted"]);
-    run(folder.path(), &["plugin", "test", "upper"]).expect_code(exit::SUCCESS).expect_words(&["as in", "expected.jsonl"]);
+    run(folder.path(), &["plugin", "test", "upper"])
+        .expect_code(exit::SUCCESS)
+        .expect_words(&["as in", "expected.jsonl"]);
     let expected = project.folder.join("expected.jsonl");
     fs::write(&expected, fs::read_to_string(&expected).unwrap().replace("ADA", "EVE")).unwrap();
     run(folder.path(), &["plugin", "test", "upper"])
@@ -147,9 +160,11 @@ fn every_folder_of_cases_is_tested_too() {
 fn a_transform_that_looks_at_the_rows_around_is_found_out() {
     let folder = tempfile::tempdir().unwrap();
     built_project(folder.path(), &guest(true));
-    run(folder.path(), &["plugin", "test", "upper"])
-        .expect_code(FAILED)
-        .expect_words(&["not deterministic", "cut after row 1", "`ADA`, then `ada`"]);
+    run(folder.path(), &["plugin", "test", "upper"]).expect_code(FAILED).expect_words(&[
+        "not deterministic",
+        "cut after row 1",
+        "`ADA`, then `ada`",
+    ]);
 }
 
 #[test]
@@ -183,12 +198,21 @@ fn rows_of_a_tables_bronze_go_through_as_its_configuration_has_them() {
     fs::write(folder.path().join("upper.wasm"), guest(false)).unwrap();
     let arguments = ["plugin", "test", "upper.wasm", "--table", "shop.people", "--rows", "2", "--json"];
     let report = json(run(folder.path(), &arguments).expect_code(exit::SUCCESS));
-    assert_eq!((&report["cases"][0]["rows"], &report["cases"][0]["name"]), (&2.into(), &"Bronze of shop.people".into()));
+    assert_eq!(
+        (&report["cases"][0]["rows"], &report["cases"][0]["name"]),
+        (&2.into(), &"Bronze of shop.people".into())
+    );
     run(folder.path(), &["plugin", "test", "upper.wasm", "--table", "shop.person"])
         .expect_code(exit::CONFIGURATION)
         .expect_words(&["`shop.people`"]);
     let inspected = json(&run(folder.path(), &["plugin", "inspect", "upper.wasm", "--table", "shop.people", "--json"]));
     assert_eq!(inspected["output"], serde_json::json!(["id long", "name string"]));
+    // Once the configuration has the component, it runs within the configuration's limits.
+    let configuration = fs::read_to_string(folder.path().join("sluice.toml")).unwrap();
+    let step = "transform = [{ component = 'upper.wasm', max_failed_share = 0.5 }]\n";
+    fs::write(folder.path().join("sluice.toml"), configuration + step).unwrap();
+    let inspected = json(&run(folder.path(), &["plugin", "inspect", "upper.wasm", "--table", "shop.people", "--json"]));
+    assert_eq!(inspected["limits"]["max_failed_share"], 0.5);
 }
 
 #[test]
@@ -212,7 +236,11 @@ fn a_bench_says_what_a_row_costs() {
     let folder = tempfile::tempdir().unwrap();
     built_project(folder.path(), &guest(false));
     let bench = ["plugin", "bench", "upper", "--rows", "4096", "--batch-rows", "1024"];
-    run(folder.path(), &bench).expect_code(exit::SUCCESS).expect_words(&["ns a row", "the pipeline without it", "fuel a row"]);
+    run(folder.path(), &bench).expect_code(exit::SUCCESS).expect_words(&[
+        "ns a row",
+        "the pipeline without it",
+        "fuel a row",
+    ]);
     let report = json(&run(folder.path(), &[&bench[..], &["--json"]].concat()));
     assert!(report["measured"]["fuel_per_row"].as_f64().unwrap() > 0.0);
     assert_eq!((&report["measured"]["batch_rows"], &report["reads"]), (&1024.into(), &serde_json::json!(["name"])));
@@ -267,12 +295,16 @@ fn a_new_project_of_every_language_is_one_that_can_be_built() {
 fn a_new_rust_project_is_built_tested_and_built_again_when_its_source_changes() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["plugin", "new", "mask", "--lang", "rust"]).expect_code(exit::SUCCESS);
-    run(folder.path(), &["plugin", "test", "mask"]).expect_code(exit::SUCCESS).expect_words(&["built just now", "passed"]);
+    run(folder.path(), &["plugin", "test", "mask"])
+        .expect_code(exit::SUCCESS)
+        .expect_words(&["built just now", "passed"]);
     let again = run(folder.path(), &["plugin", "test", "mask"]);
     assert!(!again.expect_code(exit::SUCCESS).stdout.contains("built just now"));
     let build = json(run(folder.path(), &["plugin", "build", "mask", "--json"]).expect_code(exit::SUCCESS));
     assert_eq!(build["sha256"].as_str().unwrap().len(), 64);
-    assert!(build["imports"].as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with("sluice:transform/")));
+    assert!(
+        build["imports"].as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with("sluice:transform/"))
+    );
     let source = folder.path().join("mask/src/lib.rs");
     fs::write(&source, "this is no Rust").unwrap();
     run(folder.path(), &["plugin", "test", "mask"]).expect_code(FAILED).expect_words(&["src/lib.rs:1"]);

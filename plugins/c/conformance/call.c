@@ -98,7 +98,8 @@ static size_t texts(const char **into) {
 
 static int64_t number(size_t index) {
   int64_t value;
-  if (!sluice_setting_long(argument_at(index, "number")->value, &value)) sluice_panic("argument %zu is no number", index);
+  if (!sluice_setting_long(argument_at(index, "number")->value, &value))
+    sluice_panic("argument %zu is no number", index);
   return value;
 }
 

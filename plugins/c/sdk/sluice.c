@@ -87,8 +87,8 @@ KERNEL("take") uint32_t sluice_import_take(uint32_t of, uint32_t rows);
 // ---- Memory ---------------------------------------------------------------------------------------------------------
 
 #ifdef __wasm__
-// An instance lives for one batch, so blocks come off the end of what is in use. Blocks that are freed are used again by
-// powers of two, and the last block grows and shrinks in place. This is also what `malloc` is here.
+// An instance lives for one batch, so blocks come off the end of what is in use. Blocks that are freed are used again
+// by powers of two, and the last block grows and shrinks in place. This is also what `malloc` is here.
 
 /// What stands before each block: 16 bytes keep it aligned for everything.
 typedef struct {
@@ -113,7 +113,7 @@ static block_header *header_of(void *block) { return (block_header *)block - 1; 
 /// The class of a small block, or SMALL_CLASSES.
 static unsigned class_of(size_t size) {
   unsigned class = 0;
-  while (class < SMALL_CLASSES && ((size_t)SMALLEST << class) < size) class++;
+  while (class < SMALL_CLASSES && ((size_t)SMALLEST << class) < size) class ++;
   return class;
 }
 
@@ -163,7 +163,7 @@ void free(void *block) {
   unsigned class = class_of(size);
   if ((uintptr_t)block + size == next_free) {
     next_free = (uintptr_t)header_of(block);
-  } else if (class < SMALL_CLASSES) {
+  } else if (class < SMALL_CLASSES && size == (size_t)SMALLEST << class) {
     *(void **)block = free_blocks[class];
     free_blocks[class] = block;
   }
@@ -191,6 +191,23 @@ void *realloc(void *block, size_t size) {
   memcpy(moved, block, header->size);
   free(block);
   return moved;
+}
+
+void *aligned_alloc(size_t align, size_t size) {
+  if (align <= sizeof(block_header)) return malloc(size);
+  if (size > PTRDIFF_MAX - align) return NULL;
+  void *block = malloc(size + align);
+  if (block == NULL) return NULL;
+  uintptr_t end = (uintptr_t)block + header_of(block)->size;
+  void *aligned = (void *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+  // Both are multiples of 16, so there is room for the header of what is left.
+  if (aligned != block) header_of(aligned)->size = end - (uintptr_t)aligned;
+  return aligned;
+}
+
+int posix_memalign(void **block, size_t align, size_t size) {
+  *block = aligned_alloc(align, size);
+  return *block == NULL ? 12 : 0;
 }
 
 EXPORT("cabi_realloc") void *sluice_realloc(void *old, size_t old_size, size_t align, size_t new_size) {
@@ -360,7 +377,8 @@ char *sluice_format(const char *format, ...) {
   return text.data;
 }
 
-// ---- Plan and output --------------------------------------------------------------------------------------------------
+// ---- Plan and output
+// --------------------------------------------------------------------------------------------------
 
 /// Texts as the contract has them.
 typedef struct {
@@ -483,7 +501,8 @@ void sluice_output_rejected(sluice_output *output, sluice_column reasons) {
 
 void sluice_output_ops(sluice_output *output, sluice_column ops) { output->ops = (raw_option){1, ops.handle}; }
 
-// ---- The exports --------------------------------------------------------------------------------------------------------
+// ---- The exports
+// --------------------------------------------------------------------------------------------------------
 
 typedef struct {
   sluice_list name;
@@ -579,8 +598,8 @@ raw_result *sluice_export_transform(uint32_t rows, const uint32_t *columns, size
 
 // ---- Settings -------------------------------------------------------------------------------------------------------
 //
-// The host hands over JSON that it has read itself, so this looks for ends of values and does not check what it skips; it
-// never reads beyond them.
+// The host hands over JSON that it has read itself, so this looks for ends of values and does not check what it skips;
+// it never reads beyond them.
 
 static bool is_white(char letter) { return letter == ' ' || letter == '\t' || letter == '\n' || letter == '\r'; }
 
@@ -767,10 +786,9 @@ sluice_kind sluice_kind_of(const char *data_type) {
     const char *name;
     sluice_kind kind;
   } kinds[] = {
-      {"boolean", SLUICE_BOOLEAN}, {"int", SLUICE_INT},           {"long", SLUICE_LONG},
-      {"float", SLUICE_FLOAT},     {"double", SLUICE_DOUBLE},     {"decimal", SLUICE_DECIMAL},
-      {"date", SLUICE_INT},        {"time", SLUICE_LONG},         {"timestamp", SLUICE_LONG},
-      {"timestamptz", SLUICE_LONG}, {"string", SLUICE_TEXT},      {"binary", SLUICE_BINARY},
+      {"boolean", SLUICE_BOOLEAN}, {"int", SLUICE_INT},          {"long", SLUICE_LONG},   {"float", SLUICE_FLOAT},
+      {"double", SLUICE_DOUBLE},   {"decimal", SLUICE_DECIMAL},  {"date", SLUICE_INT},    {"time", SLUICE_LONG},
+      {"timestamp", SLUICE_LONG},  {"timestamptz", SLUICE_LONG}, {"string", SLUICE_TEXT}, {"binary", SLUICE_BINARY},
   };
   size_t size = strcspn(data_type, "(");
   for (size_t at = 0; at < sizeof(kinds) / sizeof(*kinds); at++) {
@@ -833,8 +851,11 @@ void sluice_writer_grow(sluice_writer *writer, size_t more) {
   writer->values = roomy(writer->values, writer->size, &writer->capacity, more);
 }
 
-/// Notes whether the row at hand has a value, in bits that there are only once a row has none.
-static void note_validity(sluice_writer *writer, bool valid) {
+void sluice_writer_grow_offsets(sluice_writer *writer) {
+  writer->offsets = roomy(writer->offsets, writer->rows * 4, &writer->offsets_capacity, 4);
+}
+
+void sluice_writer_note_validity(sluice_writer *writer, bool valid) {
   size_t byte = writer->rows / 8;
   if (writer->validity == NULL) {
     size_t wanted = (writer->expected_rows + 7) / 8;
@@ -847,23 +868,6 @@ static void note_validity(sluice_writer *writer, bool valid) {
     writer->validity[byte] = 0;
   }
   writer->validity[byte] |= (uint8_t)(valid << writer->rows % 8);
-}
-
-void sluice_end_row(sluice_writer *writer, bool valid) {
-  if (!valid || writer->validity != NULL) note_validity(writer, valid);
-  writer->rows++;
-  if (writer->kind < SLUICE_TEXT) return;
-  writer->offsets = roomy(writer->offsets, writer->rows * 4, &writer->offsets_capacity, 4);
-  int32_t end = (int32_t)writer->size;
-  memcpy(writer->offsets + writer->rows * 4, &end, 4);
-}
-
-static void write_fixed(sluice_writer *writer, sluice_kind kind, const void *value, size_t size) {
-  if (writer->kind != kind) sluice_wrong_write(writer, kind);
-  sluice_writer_grow(writer, size);
-  memcpy(writer->values + writer->size, value, size);
-  writer->size += size;
-  sluice_end_row(writer, true);
 }
 
 static void write_bit(sluice_writer *writer, bool value) {
@@ -882,40 +886,13 @@ void sluice_write_null(sluice_writer *writer) {
     memset(writer->values + writer->size, 0, size);
     writer->size += size;
   }
-  sluice_end_row(writer, false);
+  sluice_writer_end_row(writer, false);
 }
 
 void sluice_write_boolean(sluice_writer *writer, bool value) {
   if (writer->kind != SLUICE_BOOLEAN) sluice_wrong_write(writer, SLUICE_BOOLEAN);
   write_bit(writer, value);
-  sluice_end_row(writer, true);
-}
-
-void sluice_write_int(sluice_writer *writer, int32_t value) { write_fixed(writer, SLUICE_INT, &value, sizeof(value)); }
-
-void sluice_write_long(sluice_writer *writer, int64_t value) {
-  write_fixed(writer, SLUICE_LONG, &value, sizeof(value));
-}
-
-void sluice_write_float(sluice_writer *writer, float value) {
-  write_fixed(writer, SLUICE_FLOAT, &value, sizeof(value));
-}
-
-void sluice_write_double(sluice_writer *writer, double value) {
-  write_fixed(writer, SLUICE_DOUBLE, &value, sizeof(value));
-}
-
-void sluice_write_decimal(sluice_writer *writer, sluice_decimal value) {
-  write_fixed(writer, SLUICE_DECIMAL, &value, sizeof(value));
-}
-
-void sluice_write_text(sluice_writer *writer, sluice_text value) {
-  if (value.data == NULL) {
-    sluice_write_null(writer);
-  } else {
-    sluice_write_part(writer, value.data, value.size);
-    sluice_write_end(writer);
-  }
+  sluice_writer_end_row(writer, true);
 }
 
 sluice_column sluice_writer_finish(sluice_writer *writer) {
@@ -1154,7 +1131,7 @@ static void write_untouched(sluice_writer *writer, const sluice_values *values, 
     sluice_write_boolean(writer, sluice_boolean_at(values, row));
   } else {
     size_t size = kind_sizes[writer->kind];
-    write_fixed(writer, writer->kind, values->values + row * size, size);
+    sluice_write_fixed(writer, writer->kind, values->values + row * size, size);
   }
 }
 
@@ -1254,9 +1231,9 @@ static void shape_row(sluice_row *row, sluice_shape *shape, void *context) {
     row->is_rejected = true;
     row->reason = take_failure();
   }
-  bool is_kept = !row->is_dropped && !row->is_rejected;
-  if (!row->is_fan_out && is_kept) write_row(row);
-  if (!row->is_fan_out && !is_kept) {
+  // A dropped row is written, too: where the transform has a key of its own, it names the row that goes.
+  if (!row->is_fan_out && !row->is_rejected) write_row(row);
+  if (!row->is_fan_out && row->is_rejected) {
     for (size_t column = 0; column < row->write_count; column++) sluice_write_null(&row->writers[column]);
     end_output_row(row, '\0');
   }
@@ -1317,21 +1294,13 @@ static sluice_list *sluice_lists_of(const char *const *strings, size_t count) {
   return lists;
 }
 
-sluice_column sluice_lower(sluice_column text) {
-  return (sluice_column){sluice_import_lower(text.handle)};
-}
+sluice_column sluice_lower(sluice_column text) { return (sluice_column){sluice_import_lower(text.handle)}; }
 
-sluice_column sluice_upper(sluice_column text) {
-  return (sluice_column){sluice_import_upper(text.handle)};
-}
+sluice_column sluice_upper(sluice_column text) { return (sluice_column){sluice_import_upper(text.handle)}; }
 
-sluice_column sluice_trim(sluice_column text) {
-  return (sluice_column){sluice_import_trim(text.handle)};
-}
+sluice_column sluice_trim(sluice_column text) { return (sluice_column){sluice_import_trim(text.handle)}; }
 
-sluice_column sluice_length(sluice_column of) {
-  return (sluice_column){sluice_import_length(of.handle)};
-}
+sluice_column sluice_length(sluice_column of) { return (sluice_column){sluice_import_length(of.handle)}; }
 
 sluice_column sluice_substring(sluice_column text, int32_t start, uint32_t length) {
   return (sluice_column){sluice_import_substring(text.handle, start, length != SLUICE_TO_END, length)};
@@ -1374,7 +1343,8 @@ sluice_column sluice_regex_extract(sluice_column text, const char *pattern, uint
 }
 
 sluice_column sluice_regex_replace(sluice_column text, const char *pattern, const char *replacement) {
-  return (sluice_column){sluice_import_regex_replace(text.handle, pattern, strlen(pattern), replacement, strlen(replacement))};
+  return (sluice_column){
+      sluice_import_regex_replace(text.handle, pattern, strlen(pattern), replacement, strlen(replacement))};
 }
 
 sluice_column sluice_json_field(sluice_column text, const char *path) {
@@ -1385,9 +1355,7 @@ sluice_column sluice_hmac(sluice_column of, const void *key, size_t key_size) {
   return (sluice_column){sluice_import_hmac(of.handle, key, key_size)};
 }
 
-sluice_column sluice_sha256(sluice_column of) {
-  return (sluice_column){sluice_import_sha256(of.handle)};
-}
+sluice_column sluice_sha256(sluice_column of) { return (sluice_column){sluice_import_sha256(of.handle)}; }
 
 sluice_column sluice_keyed_hash(sluice_column of, const void *key, size_t key_size) {
   return (sluice_column){sluice_import_keyed_hash(of.handle, key, key_size)};
@@ -1397,13 +1365,9 @@ sluice_column sluice_mask(sluice_column text, uint32_t keep_start, uint32_t keep
   return (sluice_column){sluice_import_mask(text.handle, keep_start, keep_end, fill, strlen(fill))};
 }
 
-sluice_column sluice_hex(sluice_column of) {
-  return (sluice_column){sluice_import_hex(of.handle)};
-}
+sluice_column sluice_hex(sluice_column of) { return (sluice_column){sluice_import_hex(of.handle)}; }
 
-sluice_column sluice_base64(sluice_column of) {
-  return (sluice_column){sluice_import_base64(of.handle)};
-}
+sluice_column sluice_base64(sluice_column of) { return (sluice_column){sluice_import_base64(of.handle)}; }
 
 sluice_column sluice_cast(sluice_column of, const char *data_type) {
   return (sluice_column){sluice_import_cast(of.handle, data_type, strlen(data_type))};
@@ -1433,9 +1397,7 @@ sluice_column sluice_round(sluice_column of, int32_t digits) {
   return (sluice_column){sluice_import_round(of.handle, digits)};
 }
 
-sluice_column sluice_abs(sluice_column of) {
-  return (sluice_column){sluice_import_abs(of.handle)};
-}
+sluice_column sluice_abs(sluice_column of) { return (sluice_column){sluice_import_abs(of.handle)}; }
 
 sluice_column sluice_equal(sluice_column left, sluice_column right) {
   return (sluice_column){sluice_import_equal(left.handle, right.handle)};
@@ -1466,9 +1428,7 @@ sluice_column sluice_is_in(sluice_column of, const char *const *values, size_t c
   return (sluice_column){sluice_import_is_in(of.handle, lists, count)};
 }
 
-sluice_column sluice_is_null(sluice_column of) {
-  return (sluice_column){sluice_import_is_null(of.handle)};
-}
+sluice_column sluice_is_null(sluice_column of) { return (sluice_column){sluice_import_is_null(of.handle)}; }
 
 sluice_column sluice_both(sluice_column left, sluice_column right) {
   return (sluice_column){sluice_import_both(left.handle, right.handle)};
@@ -1478,9 +1438,7 @@ sluice_column sluice_either(sluice_column left, sluice_column right) {
   return (sluice_column){sluice_import_either(left.handle, right.handle)};
 }
 
-sluice_column sluice_negate(sluice_column of) {
-  return (sluice_column){sluice_import_negate(of.handle)};
-}
+sluice_column sluice_negate(sluice_column of) { return (sluice_column){sluice_import_negate(of.handle)}; }
 
 sluice_column sluice_coalesce(const sluice_column *choices, size_t count) {
   return (sluice_column){sluice_import_coalesce(choices, count)};

@@ -1,8 +1,8 @@
 /*
  * Write transforms for sluice in C: what shapes the rows of a table on their way from the log to the current state.
  *
- * A transform defines `sluice_configure` and `sluice_transform` and is built together with `sluice.c`. Each batch gets an
- * instance of its own, which ends with it: nothing has to be freed.
+ * A transform defines `sluice_configure` and `sluice_transform` and is built together with `sluice.c`. Each batch gets
+ * an instance of its own, which ends with it: nothing has to be freed.
  */
 #ifndef SLUICE_H
 #define SLUICE_H
@@ -110,12 +110,12 @@ typedef struct {
 typedef struct sluice_plan sluice_plan;
 typedef struct sluice_output sluice_output;
 
-/// Defined by the transform: says in `plan` what it is going to do with a table. `sluice_fail` says what is wrong with the
-/// settings or the table's columns; the table then stands still until someone mends it.
+/// Defined by the transform: says in `plan` what it is going to do with a table. `sluice_fail` says what is wrong with
+/// the settings or the table's columns; the table then stands still until someone mends it.
 bool sluice_configure(const sluice_setup *setup, sluice_plan *plan);
 
-/// Defined by the transform: shapes a batch. `sluice_fail` counts for all of its rows: the host cuts the batch until only
-/// the rows at fault fail.
+/// Defined by the transform: shapes a batch. `sluice_fail` counts for all of its rows: the host cuts the batch until
+/// only the rows at fault fail.
 bool sluice_transform(const sluice_batch *batch, sluice_output *output);
 
 /// Wants to see a column.
@@ -124,8 +124,8 @@ void sluice_plan_read(sluice_plan *plan, const char *name);
 void sluice_plan_write(sluice_plan *plan, const char *name, const char *data_type);
 /// The column written last may not be null: a null rejects the row.
 void sluice_plan_required(sluice_plan *plan);
-/// The column written last is computed from this column, and from others named so (without this, from all that are read):
-/// where the source did not send them, it keeps its value.
+/// The column written last is computed from this column, and from others named so (without this, from all that are
+/// read): where the source did not send them, it keeps its value.
 void sluice_plan_computed_from(sluice_plan *plan, const char *name);
 /// A column ends here.
 void sluice_plan_drop(sluice_plan *plan, const char *name);
@@ -141,8 +141,8 @@ sluice_column sluice_batch_column(const sluice_batch *batch, const char *name);
 
 /// A column that the plan writes, in any order.
 void sluice_output_write(sluice_output *output, const char *name, sluice_column column);
-/// A `boolean` a row of the batch: rows where it is not true are dropped, and so is their key's row in Silver. Not together
-/// with `sluice_output_source_rows`.
+/// A `boolean` a row of the batch: rows where it is not true are dropped, and so is their key's row in Silver. Not
+/// together with `sluice_output_source_rows`.
 void sluice_output_keep(sluice_output *output, sluice_column condition);
 /// An `int` an output row: the row of the batch that it comes from (0 is the first), never falling.
 void sluice_output_source_rows(sluice_output *output, sluice_column rows);
@@ -224,8 +224,8 @@ static inline bool sluice_null_at(const sluice_values *values, size_t row) {
     return value;                                                                                                      \
   }
 
-// A row's value, of no meaning where there is none. They end the call for columns of another kind and for rows that there
-// are not.
+// A row's value, of no meaning where there is none. They end the call for columns of another kind and for rows that
+// there are not.
 SLUICE_FIXED_VALUE(sluice_int_at, int32_t, SLUICE_INT)
 SLUICE_FIXED_VALUE(sluice_long_at, int64_t, SLUICE_LONG)
 SLUICE_FIXED_VALUE(sluice_float_at, float, SLUICE_FLOAT)
@@ -270,21 +270,6 @@ sluice_writer sluice_writer_new(const char *data_type, size_t rows, size_t bytes
 /// A column of what was written. The writer is used up.
 sluice_column sluice_writer_finish(sluice_writer *writer);
 
-/// A row without a value.
-void sluice_write_null(sluice_writer *writer);
-void sluice_write_boolean(sluice_writer *writer, bool value);
-void sluice_write_int(sluice_writer *writer, int32_t value);
-void sluice_write_long(sluice_writer *writer, int64_t value);
-void sluice_write_float(sluice_writer *writer, float value);
-void sluice_write_double(sluice_writer *writer, double value);
-void sluice_write_decimal(sluice_writer *writer, sluice_decimal value);
-/// A text or bytes; NULL for null.
-void sluice_write_text(sluice_writer *writer, sluice_text value);
-
-_Noreturn void sluice_wrong_write(const sluice_writer *writer, sluice_kind kind);
-void sluice_writer_grow(sluice_writer *writer, size_t more);
-void sluice_end_row(sluice_writer *writer, bool valid);
-
 /// A `memcpy` that is quick for a few bytes, where a call to the engine would cost more than the copy.
 static inline void sluice_copy(void *to, const void *from, size_t size) {
   uint8_t *target = (uint8_t *)to;
@@ -318,6 +303,45 @@ static inline void sluice_copy(void *to, const void *from, size_t size) {
   }
 }
 
+_Noreturn void sluice_wrong_write(const sluice_writer *writer, sluice_kind kind);
+void sluice_writer_grow(sluice_writer *writer, size_t more);
+void sluice_writer_grow_offsets(sluice_writer *writer);
+/// Notes whether the row at hand has a value, in bits that there are only once a row has none.
+void sluice_writer_note_validity(sluice_writer *writer, bool valid);
+
+static inline void sluice_writer_end_row(sluice_writer *writer, bool valid) {
+  if (!valid || writer->validity != NULL) sluice_writer_note_validity(writer, valid);
+  writer->rows++;
+  if (writer->kind < SLUICE_TEXT) return;
+  if (writer->offsets_capacity < (writer->rows + 1) * 4) sluice_writer_grow_offsets(writer);
+  int32_t end = (int32_t)writer->size;
+  memcpy(writer->offsets + writer->rows * 4, &end, 4);
+}
+
+static inline void sluice_write_fixed(sluice_writer *writer, sluice_kind kind, const void *value, size_t size) {
+  if (writer->kind != kind) sluice_wrong_write(writer, kind);
+  if (writer->capacity - writer->size < size) sluice_writer_grow(writer, size);
+  memcpy(writer->values + writer->size, value, size);
+  writer->size += size;
+  sluice_writer_end_row(writer, true);
+}
+
+#define SLUICE_WRITE_FIXED(name, type, kind)                                                                           \
+  static inline void name(sluice_writer *writer, type value) {                                                         \
+    sluice_write_fixed(writer, kind, &value, sizeof(value));                                                           \
+  }
+
+// A row with a value. They end the call for columns of another kind.
+SLUICE_WRITE_FIXED(sluice_write_int, int32_t, SLUICE_INT)
+SLUICE_WRITE_FIXED(sluice_write_long, int64_t, SLUICE_LONG)
+SLUICE_WRITE_FIXED(sluice_write_float, float, SLUICE_FLOAT)
+SLUICE_WRITE_FIXED(sluice_write_double, double, SLUICE_DOUBLE)
+SLUICE_WRITE_FIXED(sluice_write_decimal, sluice_decimal, SLUICE_DECIMAL)
+void sluice_write_boolean(sluice_writer *writer, bool value);
+
+/// A row without a value.
+void sluice_write_null(sluice_writer *writer);
+
 /// Adds to the text that `sluice_write_end` ends.
 static inline void sluice_write_part(sluice_writer *writer, const void *data, size_t size) {
   if (writer->kind < SLUICE_TEXT) sluice_wrong_write(writer, SLUICE_TEXT);
@@ -327,9 +351,20 @@ static inline void sluice_write_part(sluice_writer *writer, const void *data, si
 }
 
 /// Ends a row whose text was written part by part.
-static inline void sluice_write_end(sluice_writer *writer) { sluice_end_row(writer, true); }
+static inline void sluice_write_end(sluice_writer *writer) { sluice_writer_end_row(writer, true); }
 
-/// Makes a column of bytes in Arrow's layout. The host checks them and ends the call if they are no column of this type.
+/// A row with a text or bytes; NULL for null.
+static inline void sluice_write_text(sluice_writer *writer, sluice_text value) {
+  if (value.data == NULL) {
+    sluice_write_null(writer);
+  } else {
+    sluice_write_part(writer, value.data, value.size);
+    sluice_write_end(writer);
+  }
+}
+
+/// Makes a column of bytes in Arrow's layout. The host checks them and ends the call if they are no column of this
+/// type.
 sluice_column sluice_make(const char *data_type, size_t rows, sluice_text validity, sluice_text offsets,
                           sluice_text values);
 /// A constant, which goes with any number of rows: `value` as a cast from `string` reads it, NULL for null.
@@ -340,8 +375,9 @@ sluice_column sluice_constant(const char *data_type, const char *value);
 typedef struct sluice_row sluice_row;
 typedef bool sluice_shape(sluice_row *row, void *context);
 
-/// Calls `shape` with each row; what it sets is the output. A row for which it fails is rejected with the message. Columns
-/// that are read and written keep their value unless it is set; those that are only written are null until they are set.
+/// Calls `shape` with each row; what it sets is the output. A row for which it fails is rejected with the message.
+/// Columns that are read and written keep their value unless it is set; those that are only written are null until they
+/// are set.
 bool sluice_map_rows(const sluice_batch *batch, sluice_output *output, sluice_shape *shape, void *context);
 /// The same, but the output are the rows that `shape` emits, which may be none or several for a row.
 bool sluice_fan_out_rows(const sluice_batch *batch, sluice_output *output, sluice_shape *shape, void *context);
@@ -388,8 +424,8 @@ void sluice_row_emit(sluice_row *row);
 
 // ---- Kernels: functions over whole columns, run by the host at native speed -----------------------------------------
 //
-// A null argument gives null unless a kernel says otherwise, and so does a value that cannot be computed. Arguments of a
-// wrong type, or of different numbers of rows, end the call. Constants go with any number of rows.
+// A null argument gives null unless a kernel says otherwise, and so does a value that cannot be computed. Arguments of
+// a wrong type, or of different numbers of rows, end the call. Constants go with any number of rows.
 
 /// The `length` of a `sluice_substring` that goes to the end.
 #define SLUICE_TO_END UINT32_MAX

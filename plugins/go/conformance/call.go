@@ -85,13 +85,13 @@ func (c *call) Configure(*sluice.Setup) (*sluice.Plan, error) {
 		c.arguments = append(c.arguments, argument)
 		reads.of(argument)
 	}
+	plan := &sluice.Plan{Writes: []sluice.OutputColumn{{Name: "out", Type: c.settings.Type, Nullable: true}}}
 	if c.settings.Sources != nil {
 		reads.of(*c.settings.Sources)
+		plan.FanOut, plan.Deletes, plan.Key = true, true, c.settings.Key
 	}
-	return &sluice.Plan{
-		Reads:  reads.list,
-		Writes: []sluice.OutputColumn{{Name: "out", Type: c.settings.Type, Nullable: true}},
-	}, nil
+	plan.Reads = reads.list
+	return plan, nil
 }
 
 func (c *call) Transform(batch *sluice.Batch) (*sluice.Output, error) {

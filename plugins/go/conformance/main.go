@@ -20,6 +20,7 @@ type settings struct {
 	Call    []json.RawMessage `json:"call"`
 	Type    sluice.Type       `json:"type"`
 	Sources *argument         `json:"sources"`
+	Key     []string          `json:"key"`
 	Times   int               `json:"times"`
 	Lines   int               `json:"lines"`
 }
@@ -88,6 +89,7 @@ type fanOut struct{ times int }
 
 func (f *fanOut) Configure(*sluice.Setup) (*sluice.Plan, error) {
 	return &sluice.Plan{
+		Reads:   []string{"id"},
 		Writes:  []sluice.OutputColumn{{Name: "n", Type: sluice.TypeInt}},
 		Deletes: true,
 		Key:     []string{"id", "n"},
@@ -128,7 +130,9 @@ func (l *logging) Transform(*sluice.Batch) (*sluice.Output, error) {
 // failing returns an error or panics.
 type failing struct{ how string }
 
-func (f *failing) Configure(*sluice.Setup) (*sluice.Plan, error) { return &sluice.Plan{}, nil }
+func (f *failing) Configure(*sluice.Setup) (*sluice.Plan, error) {
+	return &sluice.Plan{Writes: []sluice.OutputColumn{{Name: "out", Type: sluice.TypeString, Nullable: true}}}, nil
+}
 
 func (f *failing) Transform(*sluice.Batch) (*sluice.Output, error) {
 	if f.how == "panic" {

@@ -43,7 +43,7 @@ function copyRow(row) {
 // ---- one kernel ----
 
 function planCall(setup) {
-  const { call, type, sources, key = [] } = setup.settings;
+  const { call, type, sources } = setup.settings;
   const reads = new Set();
   for (const argument of [...call.slice(1), sources ?? {}]) {
     for (const entry of [argument, ...(argument.columns ?? [])]) {
@@ -51,8 +51,7 @@ function planCall(setup) {
       if (name !== undefined) reads.add(name);
     }
   }
-  const fanOut = sources !== undefined;
-  return { reads: [...reads], writes: { out: type }, fanOut, key: fanOut ? key : [], deletes: fanOut };
+  return { reads: [...reads], writes: { out: type } };
 }
 
 function callKernel(batch) {

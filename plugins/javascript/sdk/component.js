@@ -4,42 +4,14 @@ import * as columns from "sluice:transform/columns@1.0.0";
 import * as diagnostics from "sluice:transform/diagnostics@1.0.0";
 import * as kernels from "sluice:transform/kernels@1.0.0";
 
+import "./environment.js";
 import { Column } from "./column.js";
-import { log } from "./diagnostics.js";
 import { Guest, messageOf, setupOf } from "./guest.js";
 import { host } from "./host.js";
 
 host.columns = columns;
 host.kernels = kernels;
 host.diagnostics = diagnostics;
-
-// There is no clock and no randomness; without these the engine's own would end the call without a word.
-function refuse(what, instead) {
-  throw new Error(`there is no ${what} in a transform: ${instead}`);
-}
-
-const EngineDate = globalThis.Date;
-globalThis.Date = class Date extends EngineDate {
-  constructor(...parts) {
-    if (parts.length === 0) Date.now();
-    super(...parts);
-  }
-
-  static now() {
-    return refuse("clock", "take the rows' commit times");
-  }
-};
-globalThis.performance = { now: globalThis.Date.now };
-Math.random = () => refuse("randomness", "derive it from the seed in the setup");
-
-const printed = (level) => (...parts) => log(parts.map(String).join(" "), level);
-globalThis.console = {
-  debug: printed("debug"),
-  log: printed("info"),
-  info: printed("info"),
-  warn: printed("warn"),
-  error: printed("error"),
-};
 
 /** The world `transform` around an author's module. The host calls `configure` first on every instance. */
 export function exportsOf(module) {

@@ -55,11 +55,7 @@ def plan_call(setup: Setup) -> Plan:
         for name in [entry if isinstance(entry, str) else entry.get("column") for entry in named]:
             if name is not None and name not in reads:
                 reads.append(name)
-    fan_out = "sources" in setup.settings
-    key = setup.settings.get("key", []) if fan_out else []
-    return Plan(
-        reads=reads, writes={"out": setup.settings["type"]}, fan_out=fan_out, key=key, deletes=bool(key) or fan_out
-    )
+    return Plan(reads=reads, writes={"out": setup.settings["type"]})
 
 
 def call_kernel(batch: Batch) -> Output:

@@ -23,14 +23,8 @@ pub enum Language {
 
 impl Language {
     /// All of them.
-    pub const ALL: [Language; 6] = [
-        Language::Rust,
-        Language::Python,
-        Language::JavaScript,
-        Language::TypeScript,
-        Language::Go,
-        Language::C,
-    ];
+    pub const ALL: [Language; 6] =
+        [Language::Rust, Language::Python, Language::JavaScript, Language::TypeScript, Language::Go, Language::C];
 
     /// The word for it on the command line and in `plugin.toml`.
     pub fn word(self) -> &'static str {
@@ -44,11 +38,23 @@ impl Language {
         }
     }
 
-    /// The folder of its SDK and template.
+    /// The folder of its SDK.
     pub(crate) fn folder(self) -> &'static str {
         match self {
             Language::TypeScript => Language::JavaScript.word(),
             other => other.word(),
+        }
+    }
+
+    /// The folder of its template.
+    pub(crate) fn template(self) -> &'static str {
+        match self {
+            Language::Rust => "rust/template",
+            Language::Python => "python/template",
+            Language::JavaScript => "javascript/template",
+            Language::TypeScript => "javascript/template-typescript",
+            Language::Go => "go/template",
+            Language::C => "c/template",
         }
     }
 }

@@ -8,8 +8,8 @@
 pub mod bench;
 pub mod build;
 mod cells;
-mod component;
 mod changes;
+mod component;
 pub mod expected;
 mod language;
 mod project;

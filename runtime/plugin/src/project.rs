@@ -25,6 +25,8 @@ pub const ROW_FILES: [&str; 4] = ["csv", "jsonl", "ndjson", "parquet"];
 /// What builds, tools and editors leave in a project.
 const LEFT_BEHIND: [&str; 8] =
     [BUILD, "target", "node_modules", "dist", "__pycache__", ".venv", ".git", ".pytest_cache"];
+/// Files that tools write to pin what a build reads.
+const LOCKS: [&str; 4] = ["Cargo.lock", "package-lock.json", "go.sum", "uv.lock"];
 /// Longest name of a plugin.
 const LONGEST_NAME: usize = 64;
 /// Most files of a project that are looked at.
@@ -132,6 +134,15 @@ pub struct Case {
     pub expected: PathBuf,
 }
 
+/// A look at the sources of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// Digest of all of them.
+    all: String,
+    /// Digest of those that a person writes.
+    by_person: String,
+}
+
 impl Project {
     /// The project in this folder.
     pub fn open(folder: &Path) -> Result<Self, ProjectError> {
@@ -175,25 +186,35 @@ impl Project {
         Ok(built_from.trim() != self.sources()?)
     }
 
-    /// Notes what the component was built from, as [`Project::sources`] said before the build.
-    pub(crate) fn note_built(&self, sources: &str) -> Result<(), ProjectError> {
-        let path = self.stamp();
+    /// Notes what the component was built from, given a look at the sources before the build. A build may write lock
+    /// files; what a person changed meanwhile is not in the component, and makes it stale.
+    pub(crate) fn note_built(&self, before: &Sources) -> Result<(), ProjectError> {
+        let (path, after) = (self.stamp(), self.look()?);
+        let sources = if after.by_person == before.by_person { &after.all } else { &before.all };
         fs::write(&path, format!("{sources}\n")).map_err(ProjectError::file("write", &path))
     }
 
     /// A digest of everything that a build may read: all files but those of tests and of earlier builds.
     pub fn sources(&self) -> Result<String, ProjectError> {
+        Ok(self.look()?.all)
+    }
+
+    /// The sources as they are now.
+    pub(crate) fn look(&self) -> Result<Sources, ProjectError> {
         let mut files = BTreeMap::new();
         collect(&self.folder, &self.folder, &mut files)?;
-        let mut digest = Sha256::new();
+        let (mut all, mut by_person) = (Sha256::new(), Sha256::new());
         for (name, path) in files.iter().filter(|(name, _)| !self.is_test_file(Path::new(name))) {
             let content = fs::read(path).map_err(ProjectError::file("read", path))?;
-            digest.update((name.len() as u64).to_le_bytes());
-            digest.update(name.as_bytes());
-            digest.update((content.len() as u64).to_le_bytes());
-            digest.update(&content);
+            let lengths = [name.len() as u64, content.len() as u64].map(u64::to_le_bytes);
+            for part in [lengths.as_flattened(), name.as_bytes(), &content] {
+                all.update(part);
+                if !is_lock(Path::new(name)) {
+                    by_person.update(part);
+                }
+            }
         }
-        Ok(hex(&digest.finalize()))
+        Ok(Sources { all: hex(&all.finalize()), by_person: hex(&by_person.finalize()) })
     }
 
     /// Whether a file says how the plugin is tested and not what it does, by its name below the project's folder.
@@ -209,8 +230,11 @@ impl Project {
     pub fn concerns(&self, path: &Path) -> bool {
         let Ok(below) = path.strip_prefix(&self.folder) else { return false };
         let name = below.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let temporary = name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".pyc") || name.starts_with(".#");
-        !temporary && !below.components().any(|part| is_left_behind(&part.as_os_str().to_string_lossy()))
+        let temporary =
+            name.ends_with('~') || name.ends_with(".swp") || name.ends_with(".pyc") || name.starts_with(".#");
+        !temporary
+            && !is_lock(below)
+            && !below.components().any(|part| is_left_behind(&part.as_os_str().to_string_lossy()))
     }
 
     /// The rows that the plugin is tested with: its sample, then the folders below `cases`, by name.
@@ -314,6 +338,11 @@ fn json(value: toml::Value) -> Value {
     }
 }
 
+/// Whether builds write a file of this name, which pins what they read.
+fn is_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| LOCKS.iter().any(|lock| name == *lock))
+}
+
 fn is_left_behind(name: &str) -> bool {
     LEFT_BEHIND.contains(&name)
 }
@@ -378,7 +407,10 @@ mod tests {
     fn errors_name_the_file_the_place_and_what_to_do() {
         let message = |manifest: &str| project(manifest).1.unwrap_err().to_string();
         let unknown = message("name = \"a\"\nlanguage = \"rust\"\ncolour = 1\n");
-        assert!(unknown.contains("plugin.toml") && unknown.contains("line 3") && unknown.contains("colour"), "{unknown}");
+        assert!(
+            unknown.contains("plugin.toml") && unknown.contains("line 3") && unknown.contains("colour"),
+            "{unknown}"
+        );
         assert!(message("name = \"A b\"\nlanguage = \"rust\"").contains("lower-case letters"));
         assert!(message("name = \"a\"\nlanguage = \"cobol\"").contains("cobol"));
         let folder = tempfile::tempdir().unwrap();
@@ -395,13 +427,17 @@ mod tests {
         fs::create_dir(at("build")).unwrap();
         fs::write(project.component(), "wasm").unwrap();
         assert!(project.is_stale().unwrap());
-        project.note_built(&project.sources().unwrap()).unwrap();
+        let before = project.look().unwrap();
+        fs::write(at("Cargo.lock"), "what the build pinned").unwrap();
+        project.note_built(&before).unwrap();
         assert!(!project.is_stale().unwrap());
         fs::write(at("sample.csv"), "id\n1\n").unwrap();
         fs::write(at("build/left.o"), "").unwrap();
         assert!(!project.is_stale().unwrap());
         fs::write(at("a.c"), "int b;").unwrap();
         assert!(project.is_stale().unwrap());
+        project.note_built(&before).unwrap();
+        assert!(project.is_stale().unwrap(), "it was changed while the build went on");
     }
 
     #[test]
@@ -437,7 +473,9 @@ mod tests {
         let project = project.unwrap();
         let concerns = |name: &str| project.concerns(&folder.path().join(name));
         assert!(concerns("a.c") && concerns("plugin.toml") && concerns("cases/x/input.csv") && concerns("src/lib.rs"));
-        assert!(!concerns("build/a.wasm") && !concerns("a.c~") && !concerns("target/x/y") && !concerns("p/__pycache__/x"));
+        assert!(
+            !concerns("build/a.wasm") && !concerns("a.c~") && !concerns("target/x/y") && !concerns("p/__pycache__/x")
+        );
         assert!(!project.concerns(Path::new("/elsewhere/a.c")));
     }
 }

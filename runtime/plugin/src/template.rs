@@ -43,24 +43,23 @@ pub fn create(name: &str, language: Language, folder: &Path) -> Result<Project, 
 /// The files of a new project: the template, and the SDK below `sdk`.
 fn files(name: &str, language: Language) -> Vec<(String, Vec<u8>)> {
     let below = |part: &str| {
-        let prefix = format!("{}/{part}/", language.folder());
+        let prefix = format!("{part}/");
         EMBEDDED.iter().filter_map(move |(path, content)| Some((path.strip_prefix(prefix.as_str())?, *content)))
     };
-    let manifest = below("template").find(|(path, _)| *path == MANIFEST).map(|(_, content)| content);
+    let (sdk, template) = (format!("{}/sdk", language.folder()), language.template());
+    let manifest = below(template).find(|(path, _)| *path == MANIFEST).map(|(_, content)| content);
     let placeholder = manifest.and_then(placeholder).unwrap_or_default();
-    let template = below("template").filter_map(|(path, content)| {
-        let exists = |wanted: &str| below("template").any(|(path, _)| path == wanted);
-        let path = fill(&written_in(language, path, exists)?, &placeholder, name);
+    let own = below(template).map(|(path, content)| {
+        let path = fill(path, &placeholder, name);
         let content = match std::str::from_utf8(content) {
             Ok(text) if is_distinct(&placeholder) || MANIFESTS.contains(&file_name(&path)) => {
                 fill(text, &placeholder, name).into_bytes()
             }
             _ => content.to_vec(),
         };
-        let content = if path == MANIFEST { say_language(content, language) } else { content };
-        Some((path, content))
+        (path, content)
     });
-    template.chain(below("sdk").map(|(path, content)| (format!("sdk/{path}"), content.to_vec()))).collect()
+    own.chain(below(&sdk).map(|(path, content)| (format!("sdk/{path}"), content.to_vec()))).collect()
 }
 
 /// The name that the template has for itself.
@@ -102,52 +101,17 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// JavaScript and TypeScript share a template: where it has a file in both, each takes its own, and where there is only
-/// JavaScript, that is TypeScript too. `None` leaves a file out.
-fn written_in(language: Language, path: &str, exists: impl Fn(&str) -> bool) -> Option<String> {
-    let stem = |ending: &str| path.strip_suffix(ending).filter(|_| !path.ends_with(".d.ts"));
-    match language {
-        Language::TypeScript => match stem(".js") {
-            Some(stem) if exists(&format!("{stem}.ts")) => None,
-            Some(stem) => Some(format!("{stem}.ts")),
-            None => Some(path.to_owned()),
-        },
-        Language::JavaScript => match stem(".ts") {
-            Some(stem) if exists(&format!("{stem}.js")) => None,
-            _ => Some(path.to_owned()),
-        },
-        _ => Some(path.to_owned()),
-    }
-}
-
-fn say_language(manifest: Vec<u8>, language: Language) -> Vec<u8> {
-    let Ok(text) = String::from_utf8(manifest) else { return Vec::new() };
-    let lines = text.lines().map(|line| match line.trim_start().starts_with("language") {
-        true => format!("language = \"{}\"\n", language.word()),
-        false => format!("{line}\n"),
-    });
-    lines.collect::<String>().into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_name_is_filled_in_where_it_stands_alone() {
-        assert_eq!(fill("my-plugin my_plugin my-plugins not_my_plugin", "my-plugin", "mask-it"),
-            "mask-it mask_it my-plugins not_my_plugin");
+        assert_eq!(
+            fill("my-plugin my_plugin my-plugins not_my_plugin", "my-plugin", "mask-it"),
+            "mask-it mask_it my-plugins not_my_plugin"
+        );
         assert_eq!(fill("text", "", "x"), "text");
-    }
-
-    #[test]
-    fn each_of_two_languages_takes_its_own_files() {
-        let both = |_: &str| true;
-        assert_eq!(written_in(Language::TypeScript, "transform.js", both), None);
-        assert_eq!(written_in(Language::TypeScript, "transform.ts", both), Some("transform.ts".into()));
-        assert_eq!(written_in(Language::JavaScript, "transform.ts", both), None);
-        assert_eq!(written_in(Language::JavaScript, "sluice.d.ts", both), Some("sluice.d.ts".into()));
-        assert_eq!(written_in(Language::TypeScript, "transform.js", |_| false), Some("transform.ts".into()));
     }
 
     #[test]

@@ -230,7 +230,11 @@ fn columns(a: &RecordBatch, b: &RecordBatch, sources: &UInt32Array) -> Option<St
         let (one, other) = (a.column(place), b.column(place));
         if field.name() != schemas.1.field(place).name() || one.data_type() != other.data_type() {
             let (name, data_type) = (schemas.1.field(place).name(), other.data_type());
-            return Some(format!("the column `{}` was {}, then `{name}` was {data_type}", field.name(), one.data_type()));
+            return Some(format!(
+                "the column `{}` was {}, then `{name}` was {data_type}",
+                field.name(),
+                one.data_type()
+            ));
         }
         // Equal arrays hold the same bytes in every row that has a value.
         if one == other {
@@ -280,8 +284,7 @@ pub(crate) mod tests {
             let call = self.counts.as_ref().map(|count| count.fetch_add(1, Ordering::Relaxed).to_string());
             let around = self.looks_around.then(|| names.len().to_string());
             let end = call.or(around).unwrap_or_default();
-            let upper: StringArray =
-                names.iter().map(|name| name.map(|name| name.to_uppercase() + &end)).collect();
+            let upper: StringArray = names.iter().map(|name| name.map(|name| name.to_uppercase() + &end)).collect();
             let rejects: Vec<Rejected> = (0..names.len())
                 .filter(|row| names.value(*row) == "bad")
                 .map(|row| Rejected { row: row as u32, column: None, reason: "bad is refused".into() })
@@ -341,6 +344,10 @@ pub(crate) mod tests {
         let subject = Upper { counts: None, looks_around: true };
         let trial = Trial::run(&subject, &sample("id:long,name:string\n1,a\n2,b\n")).unwrap();
         assert_eq!(trial.broken.len(), 1);
-        assert!(trial.broken[0].contains("cut after row 1: row 1, column `name`: `A2`, then `A1`"), "{:?}", trial.broken);
+        assert!(
+            trial.broken[0].contains("cut after row 1: row 1, column `name`: `A2`, then `A1`"),
+            "{:?}",
+            trial.broken
+        );
     }
 }

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import sys
+import gc
+from importlib import import_module
 from typing import Any
 
-import transform as _author
 from componentize_py_types import Err
 from wit_world.imports import types
 
 from .column import Column
-from .diagnostics import Lines
+from .environment import close_clocks, close_files
 from .guest import Guest, message_of, setup_of
 
-sys.stdout, sys.stderr = Lines("info"), Lines("warn")  # type: ignore[assignment]
+close_clocks()
+_guest = Guest(import_module("transform"))
+close_files()
 
-_guest = Guest(_author)
+# An instance lives for one batch. What is there when it begins is no garbage, and looking for some would copy the memory
+# that all instances share.
+gc.collect()
+gc.freeze()
+gc.set_threshold(100_000)
 
 
 class WitWorld:

@@ -239,6 +239,7 @@ pub struct Row<'a> {
     outcome: Outcome,
 }
 
+#[allow(clippy::should_implement_trait, reason = "a row is dropped; it is not the value that ends")]
 impl<'a> Row<'a> {
     /// The value of a column that the plan reads. Panics if it does not.
     pub fn get(&self, name: &str) -> Value<'a> {
@@ -494,18 +495,89 @@ impl Batch {
             row.outcome = Outcome::Kept;
             row.set.fill(None);
             let mut result = shape(&mut row);
-            if result.is_ok() && !fan_out && matches!(row.outcome, Outcome::Kept) {
+            // A dropped row is written, too: where the transform has a key of its own, it names the row that goes.
+            if result.is_ok() && !fan_out && !matches!(row.outcome, Outcome::Rejected(_)) {
                 result = row.write();
             }
             if let Err(error) = result {
                 row.outcome = Outcome::Rejected(error.to_string());
             }
-            if !fan_out && !matches!(row.outcome, Outcome::Kept) {
+            if !fan_out && matches!(row.outcome, Outcome::Rejected(_)) {
                 row.sink.writers.iter_mut().for_each(Writer::push_null);
                 row.sink.end_row(None);
             }
             row.sink.note(at, &row.outcome);
         }
         Ok(row.sink.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Table;
+    use crate::{Setup, Transform};
+
+    struct Judge;
+
+    impl Transform for Judge {
+        fn configure(_setup: &Setup) -> Result<(Self, Plan)> {
+            Ok((Judge, Plan::new().read("id").read("name").write("name", "string").write("out", "long")))
+        }
+
+        fn transform(&self, batch: &Batch) -> Result<Output> {
+            batch.map_rows(|row| {
+                match row.long("id").ok_or("id is null")? {
+                    1 => row.drop(),
+                    2 => row.reject("refused"),
+                    3 => row.set("out", "text"),
+                    4 => row.set("name", format!("{} changed", row.text("name").unwrap_or("nobody"))),
+                    id => row.set("out", id),
+                }
+                Ok(())
+            })
+        }
+    }
+
+    #[test]
+    fn rows_are_kept_dropped_and_rejected() {
+        let table = Table::new()
+            .values::<i64, _>("id", "long", [Some(1), Some(2), Some(3), Some(4), Some(5), None])
+            .texts("name", [Some("a"), Some("b"), Some("c"), None, Some("e"), Some("f")]);
+        let shaped = table.run::<Judge>().unwrap();
+        assert_eq!(shaped.kept(), [false, true, true, true, true, true]);
+        let rejected = shaped.rejected();
+        let wrong = (2, "column out is long and cannot take a text".to_owned());
+        assert_eq!(rejected, [(1, "refused".to_owned()), wrong, (5, "id is null".to_owned())]);
+        let (names, out) = (shaped.texts("name"), shaped.longs("out"));
+        assert_eq!(names[0].as_deref(), Some("a"), "a dropped row keeps its values");
+        assert_eq!((names[3].as_deref(), names[4].as_deref()), (Some("nobody changed"), Some("e")));
+        assert_eq!(out[3..5], [None, Some(5)]);
+    }
+
+    struct Repeat;
+
+    impl Transform for Repeat {
+        fn configure(_setup: &Setup) -> Result<(Self, Plan)> {
+            let plan = Plan::new().read("times").write("n", "int").required();
+            Ok((Repeat, plan.key(["times", "n"]).deletes().fan_out()))
+        }
+
+        fn transform(&self, batch: &Batch) -> Result<Output> {
+            batch.fan_out_rows(|row| {
+                for number in 0..row.int("times").unwrap_or(0) {
+                    row.set("n", number);
+                    row.emit()?;
+                }
+                Ok(())
+            })
+        }
+    }
+
+    #[test]
+    fn a_row_may_become_none_or_several() {
+        let shaped = Table::new().values::<i32, _>("times", "int", [2, 0, 1]).run::<Repeat>().unwrap();
+        assert_eq!(shaped.source_rows(), Some(vec![0, 0, 2]));
+        assert_eq!(shaped.ints("n"), [Some(0), Some(1), Some(0)]);
     }
 }

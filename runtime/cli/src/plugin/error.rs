@@ -38,9 +38,10 @@ impl PluginError {
     /// How the program ends because of it: what a person wrote wrong is told from a plugin that does not do.
     pub fn exit(&self) -> Exit {
         match self {
-            PluginError::Project(_) | PluginError::Sample(_) | PluginError::Asked(_) | PluginError::Component { .. } => {
-                Exit::Configuration
-            }
+            PluginError::Project(_)
+            | PluginError::Sample(_)
+            | PluginError::Asked(_)
+            | PluginError::Component { .. } => Exit::Configuration,
             PluginError::Build(BuildError::Project(_)) => Exit::Configuration,
             _ => Exit::Failure,
         }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use sluice_change::{Column, TableSchema};
 use sluice_pipeline::explain;
 use sluice_plugin::{Project, Sample, parse_columns};
-use sluice_transform::host::Inspection;
-use sluice_transform::{ComponentLimits, TransformError};
+use sluice_transform::host::{ComponentTransform, Inspection};
+use sluice_transform::{ComponentLimits, Transform, TransformError};
 
 use super::arguments::InspectArguments;
 use super::component::{Component, Plugin, Runner};
@@ -43,7 +43,29 @@ struct InspectReport {
     refusal: Option<String>,
 }
 
-/// What a component may do, as long as the configuration says nothing else.
+/// What a component answers for a table.
+#[derive(Debug, Default)]
+struct Answer {
+    plan: Option<PlanReport>,
+    output: Option<Vec<String>>,
+    refusal: Option<String>,
+}
+
+impl Answer {
+    fn of(transform: &ComponentTransform, schema: &TableSchema) -> Self {
+        let asked = transform.plan(schema).and_then(|plan| Ok((plan, Transform::output(transform, schema)?)));
+        match asked {
+            Ok((plan, output)) => Self {
+                plan: Some(PlanReport::of(&plan)),
+                output: Some(output.columns.iter().map(written).collect()),
+                refusal: None,
+            },
+            Err(error) => Self { refusal: Some(explain(&error)), ..Self::default() },
+        }
+    }
+}
+
+/// What a component may do: as the configuration says, where it names the component, else by default.
 #[derive(Debug, Serialize)]
 struct LimitsReport {
     memory_bytes: usize,
@@ -70,41 +92,35 @@ pub(super) fn command(
         }
         Err(reason) => (Inspection::default(), Some(reason)),
     };
-    let (mut plan, mut output, mut refusal) = (None, None, None);
+    let own = rows::settings(&arguments.source, plugin.project())?.unwrap_or_else(|| Value::Object(Default::default()));
+    let (settings, limits) = rows::terms(&arguments.source, table.as_ref(), &component.path, &own);
+    let mut answer = Answer::default();
     if reason.is_none() {
-        let settings = rows::settings(&arguments.source, plugin.project())?.unwrap_or_else(|| Value::Object(Default::default()));
         let table = table.map(|table| table.table).or_else(|| plugin.project()?.test.table.clone());
-        let opened = Runner::new()?.open(&component.path, table.as_deref(), &settings, &ComponentLimits::default());
-        match (opened, &schema) {
-            (Ok(transform), Some(schema)) => {
-                let asked = transform.plan(schema);
-                match asked.and_then(|plan| Ok((plan, sluice_transform::Transform::output(transform.as_ref(), schema)?))) {
-                    Ok((said, columns)) => {
-                        plan = Some(PlanReport::of(&said));
-                        output = Some(columns.columns.iter().map(written).collect());
-                    }
-                    Err(error) => refusal = Some(explain(&error)),
-                }
-            }
-            (Ok(_), None) => {}
-            (Err(PluginError::Transform(TransformError::Unusable { reason: why, .. })), _) => reason = Some(why),
-            (Err(error), _) => return Err(error),
+        match Runner::new()?.open(&component.path, table.as_deref(), &settings, &limits) {
+            Ok(transform) => answer = schema.map(|schema| Answer::of(&transform, &schema)).unwrap_or_default(),
+            Err(PluginError::Transform(TransformError::Unusable { reason: why, .. })) => reason = Some(why),
+            Err(error) => return Err(error),
         }
     }
     let report = InspectReport {
         bytes: component.bytes.len(),
         sha256: component.digest(),
         component: component.path,
-        made_with: found.producers.iter().map(|(name, version)| format!("{name} {version}").trim().to_owned()).collect(),
+        made_with: found
+            .producers
+            .iter()
+            .map(|(name, version)| format!("{name} {version}").trim().to_owned())
+            .collect(),
         contract: contract(&found),
         usable: reason.is_none(),
         reason,
-        limits: LimitsReport::of(&ComponentLimits::default(), found.interpreted),
+        limits: LimitsReport::of(&limits, found.interpreted),
         imports: found.imports,
         exports: found.exports,
-        plan,
-        output,
-        refusal,
+        plan: answer.plan,
+        output: answer.output,
+        refusal: answer.refusal,
     };
     if arguments.json {
         terminal.say_json(&report);
@@ -127,8 +143,8 @@ fn schema(
     }
     let options = rows::options(source, project, Some(0))?;
     if let Some(text) = &source.columns {
-        let columns = parse_columns(split_columns(text))
-            .map_err(|reason| PluginError::Asked(format!("--columns: {reason}")))?;
+        let columns =
+            parse_columns(split_columns(text)).map_err(|reason| PluginError::Asked(format!("--columns: {reason}")))?;
         let first = columns.first().map(|column| column.name.clone());
         let key = if source.key.is_empty() { first.into_iter().collect() } else { source.key.clone() };
         if let Some(unknown) = key.iter().find(|key| columns.iter().all(|column| column.name != **key)) {
@@ -146,7 +162,8 @@ fn schema(
 
 /// The version behind the names of the contract's interfaces.
 fn contract(found: &Inspection) -> Option<String> {
-    let version = |name: &String| name.strip_prefix("sluice:transform/")?.rsplit_once('@').map(|(_, version)| version.to_owned());
+    let version =
+        |name: &String| name.strip_prefix("sluice:transform/")?.rsplit_once('@').map(|(_, version)| version.to_owned());
     found.imports.iter().find_map(version)
 }
 
@@ -172,7 +189,8 @@ fn render(report: &InspectReport) -> String {
         None => "yes".to_owned(),
         Some(reason) => format!("NO: {reason}"),
     };
-    let made_with = if report.made_with.is_empty() { "it does not say".to_owned() } else { report.made_with.join(", ") };
+    let made_with =
+        if report.made_with.is_empty() { "it does not say".to_owned() } else { report.made_with.join(", ") };
     let mut text = format!(
         "{}\nusable     {usable}\nsha256     {}\nsize       {} ({} bytes)\nmade with  {made_with}\ncontract   {}\n\
          imports    {}\nexports    {}\n",

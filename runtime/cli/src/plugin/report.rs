@@ -143,7 +143,10 @@ impl CaseReport {
             text.push_str(&format!("log       {} {}\n", line.level, line.message));
         }
         if self.log_left_out > 0 {
-            text.push_str(&format!("log       {} more were left out\n", words::things(self.log_left_out as usize, "line")));
+            text.push_str(&format!(
+                "log       {} more were left out\n",
+                words::things(self.log_left_out as usize, "line")
+            ));
         }
         for (name, value) in &self.metrics {
             text.push_str(&format!("metric    {name} {value}\n"));
@@ -272,23 +275,22 @@ mod tests {
     }
 
     fn cell(column: &str, mark: Mark, before: Option<&str>, after: Option<&str>) -> CellChange {
-        CellChange {
-            column: column.into(),
-            mark,
-            before: before.map(str::to_owned),
-            after: after.map(str::to_owned),
-        }
+        CellChange { column: column.into(), mark, before: before.map(str::to_owned), after: after.map(str::to_owned) }
     }
 
     fn rows() -> Vec<RowChange> {
         let id = || cell("id", Mark::Same, Some("7"), Some("7"));
         vec![
-            row(1, Fate::Kept, vec![
-                id(),
-                cell("email", Mark::Changed, Some("Ada@x"), Some("ada@x")),
-                cell("domain", Mark::Added, None, None),
-                cell("phone", Mark::Removed, Some("1"), None),
-            ]),
+            row(
+                1,
+                Fate::Kept,
+                vec![
+                    id(),
+                    cell("email", Mark::Changed, Some("Ada@x"), Some("ada@x")),
+                    cell("domain", Mark::Added, None, None),
+                    cell("phone", Mark::Removed, Some("1"), None),
+                ],
+            ),
             row(2, Fate::Kept, vec![id()]),
             row(3, Fate::Rejected, vec![id()]),
         ]

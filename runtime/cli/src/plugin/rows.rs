@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use serde_json::Value;
 use sluice_lake::{LakeTable, Role, ScanFilter};
 use sluice_plugin::sample::SampleOptions;
 use sluice_plugin::{Project, Sample, parse_columns, parse_settings};
+use sluice_transform::{ComponentLimits, ComponentSettings, StepSettings};
 
 use super::arguments::RowsArguments;
 use super::error::PluginError;
@@ -30,6 +31,31 @@ const OP: &str = "_op";
 pub(super) struct TableRows {
     pub table: String,
     pub sample: Arc<Sample>,
+    /// The components among the table's steps.
+    steps: Vec<ComponentSettings>,
+}
+
+impl TableRows {
+    /// How the configuration has the component of this file's name, wherever that file is: its settings and limits.
+    pub fn configured(&self, component: &Path) -> Option<(Value, ComponentLimits)> {
+        let step = self.steps.iter().find(|step| step.path.file_name() == component.file_name())?;
+        Some((parse_settings(step.settings.reveal()).ok()?, step.limits.clone()))
+    }
+}
+
+/// The settings and limits that a component runs with: those of the command line go before those of the configuration,
+/// these before the project's.
+pub(super) fn terms(
+    arguments: &RowsArguments,
+    table: Option<&TableRows>,
+    component: &Path,
+    own: &Value,
+) -> (Value, ComponentLimits) {
+    match table.and_then(|table| table.configured(component)) {
+        Some((settings, limits)) if arguments.settings.is_none() => (settings, limits),
+        Some((_, limits)) => (own.clone(), limits),
+        None => (own.clone(), ComponentLimits::default()),
+    }
 }
 
 /// The rows of the table that the command line names, where it names one.
@@ -50,7 +76,11 @@ pub(super) async fn of_table(
     let rows = newest_names(&bronze, first_rows(&bronze, most).await?)?;
     let options = SampleOptions { key, ..SampleOptions::default() };
     let sample = Sample::of(rows, &options).map_err(|error| StartError::Asked(format!("Bronze of {name}: {error}")))?;
-    Ok(Some(TableRows { table: name.clone(), sample: Arc::new(sample) }))
+    let steps = target.lane.transform.steps.into_iter().filter_map(|step| match step {
+        StepSettings::Component(component) => Some(component),
+        StepSettings::Builtin(_) => None,
+    });
+    Ok(Some(TableRows { table: name.clone(), sample: Arc::new(sample), steps: steps.collect() }))
 }
 
 async fn silver_key(target: &Target) -> Result<Vec<String>, StartError> {
@@ -151,7 +181,9 @@ pub(super) fn settings(arguments: &RowsArguments, project: Option<&Project>) -> 
     let text = match text.trim_start().starts_with('{') {
         true => text.clone(),
         false => fs::read_to_string(text).map_err(|error| {
-            PluginError::Asked(format!("--settings: {text} is neither a JSON object nor a file that can be read: {error}"))
+            PluginError::Asked(format!(
+                "--settings: {text} is neither a JSON object nor a file that can be read: {error}"
+            ))
         })?,
     };
     parse_settings(&text).map(Some).map_err(|reason| PluginError::Asked(format!("--settings: {reason}")))
@@ -173,9 +205,8 @@ mod tests {
 
     #[test]
     fn settings_are_an_object_or_a_file_with_one() {
-        let given = |text: &str| {
-            settings(&RowsArguments { settings: Some(text.to_owned()), ..RowsArguments::default() }, None)
-        };
+        let given =
+            |text: &str| settings(&RowsArguments { settings: Some(text.to_owned()), ..RowsArguments::default() }, None);
         assert_eq!(given(" {\"a\": 1}").unwrap(), Some(serde_json::json!({ "a": 1 })));
         assert!(given("{").unwrap_err().to_string().contains("--settings: settings are no JSON"));
         assert!(given("nowhere.json").unwrap_err().to_string().contains("neither a JSON object nor a file"));

@@ -6,8 +6,8 @@ use serde_json::Value;
 use sluice_pipeline::explain;
 use sluice_plugin::sample::SampleOptions;
 use sluice_plugin::{Case, Project, Sample, Subject, Trial, expected, row_changes};
+use sluice_transform::Shaped;
 use sluice_transform::host::{ComponentTransform, OutputColumn, Plan};
-use sluice_transform::{ComponentLimits, Shaped};
 
 use super::arguments::TestArguments;
 use super::component::{Plugin, Runner};
@@ -41,9 +41,11 @@ impl Tester {
         let table = self.table.as_ref().map(|table| table.table.as_str());
         let table = table.or_else(|| plugin.project()?.test.table.as_deref());
         let mut cases = Vec::new();
-        for rows in &rows {
-            let transform = self.runner.open(&component, table, &rows.settings, &ComponentLimits::default())?;
-            cases.push(self.case(rows, &transform)?);
+        for case in &rows {
+            let (settings, limits) =
+                rows::terms(&self.arguments.source, self.table.as_ref(), &component, &case.settings);
+            let transform = self.runner.open(&component, table, &settings, &limits)?;
+            cases.push(self.case(case, &transform)?);
         }
         let keys = rows.first().map(|rows| rows.sample.schema.key.clone()).unwrap_or_default();
         let passed = cases.iter().all(|case| case.failures.is_empty());
@@ -55,7 +57,7 @@ impl Tester {
         let settings = rows::settings(arguments, project)?;
         let empty = || Value::Object(serde_json::Map::new());
         let options = rows::options(arguments, project, Some(self.arguments.rows as usize))?;
-        if let Some(TableRows { table, sample }) = &self.table {
+        if let Some(TableRows { table, sample, .. }) = &self.table {
             let (name, settings) = (format!("Bronze of {table}"), settings.unwrap_or_else(empty));
             return Ok(vec![Rows { name, sample: Sample::clone(sample), settings, expected: None }]);
         }

@@ -47,7 +47,7 @@ pub(super) async fn rounds(
         match done {
             Ok(Ok(text)) => terminal.say(&text),
             Ok(Err(error)) => terminal.say(&format!("error: {}\n", explain(&error))),
-            Err(error) => return Err(PluginError::Asked(format!("the round ended by itself: {error}"))),
+            Err(error) => terminal.say(&format!("error: the round ended by itself: {error}\n")),
         }
         terminal.say(&format!("watching {}: save a file for another round, Ctrl-C ends\n", project.folder.display()));
         let path = tokio::select! {

@@ -124,9 +124,7 @@ pub fn repeated(sample: &Sample, rows: usize) -> Result<Input, BenchError> {
         Unsent::new(numbers, unsent.patterns().to_vec())
     });
     let times = match &input.times {
-        Some(times) => {
-            Some(take(times, &of, None)?.as_primitive::<TimestampMicrosecondType>().clone())
-        }
+        Some(times) => Some(take(times, &of, None)?.as_primitive::<TimestampMicrosecondType>().clone()),
         None => None,
     };
     Ok(Input {

@@ -8,6 +8,8 @@ use serde::Serialize;
 use sluice_platform::Clock;
 use sluice_transform::kernels::{Column, KernelError, Limits, hmac};
 
+use super::BenchError;
+
 /// Times of each measurement.
 const ROUNDS: usize = 9;
 /// A key like those of pseudonyms.
@@ -27,7 +29,7 @@ pub struct Native {
 }
 
 /// Measures native work on columns of a batch: those of these names, or all if there are none.
-pub fn native(rows: &RecordBatch, names: &[String], clock: &dyn Clock) -> Result<Native, KernelError> {
+pub fn native(rows: &RecordBatch, names: &[String], clock: &dyn Clock) -> Result<Native, BenchError> {
     let named = names.iter().filter_map(|name| rows.column_by_name(name));
     let columns: Vec<&ArrayRef> = if names.is_empty() { rows.columns().iter().collect() } else { named.collect() };
     let texts: Vec<Column> = columns

@@ -22,7 +22,7 @@ pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     let sdk = sdk(job)?;
     let module = job.work.join("core.wasm");
     let mut command = compiler(job)?;
-    command.args(flags()).args(["-O3", "-flto", "-std=gnu17", "-Wall", "-Wextra", "-s"]);
+    command.args(flags()).args(["-O2", "-std=gnu17", "-Wall", "-Wextra", "-s"]);
     for folder in [job.project, &job.project.join("src"), &sdk] {
         command.arg("-I").arg(folder);
     }
@@ -84,14 +84,23 @@ fn compiler(job: &Job<'_>) -> Result<Command, BuildError> {
 fn works(mut command: Command, job: &Job<'_>) -> Result<bool, BuildError> {
     let (source, module) = (job.work.join("probe/probe.c"), job.work.join("probe/probe.wasm"));
     write(&source, PROBE)?;
-    command.args(flags()).args(["-O3", "-flto", "-s"]).arg(&source).arg("-o").arg(&module);
+    command.args(flags()).args(["-O2", "-s"]).arg(&source).arg("-o").arg(&module);
     Ok(run(&mut command).is_ok())
 }
 
 fn zig(job: &Job<'_>) -> Result<Command, BuildError> {
     let place = kept(job.tools, "ziglang-0.17.1", |place| {
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--target"]);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--no-deps",
+            "--target",
+        ]);
         run(pip.arg(place).arg(ZIG)).map(drop).map_err(|error| match error {
             BuildError::Missing { .. } => BuildError::Missing {
                 what: "clang with a C library for WebAssembly, or Python to get it".to_owned(),

@@ -1,6 +1,6 @@
 //! From a project's sources to a component.
 //!
-//! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
+//! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Job::tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
 mod kept;
@@ -91,7 +91,7 @@ pub fn build(project: &Project, tools: &Path) -> Result<Built, BuildError> {
         move |source| BuildError::File { path, source }
     };
     // What is changed while the build goes on is not in the component, and has to make it stale.
-    let sources = project.sources()?;
+    let before = project.look()?;
     let project_folder = project.folder.canonicalize().map_err(file(&project.folder))?;
     let work = project_folder.join(BUILD).join("work");
     fs::create_dir_all(&work).map_err(file(&work))?;
@@ -109,7 +109,7 @@ pub fn build(project: &Project, tools: &Path) -> Result<Built, BuildError> {
     let (component, partial) = (project.component(), project.component().with_extension("wasm.partial"));
     fs::write(&partial, &bytes).map_err(file(&partial))?;
     fs::rename(&partial, &component).map_err(file(&component))?;
-    project.note_built(&sources)?;
+    project.note_built(&before)?;
     Ok(Built { component, bytes: bytes.len() as u64, sha256: digest(&bytes) })
 }
 

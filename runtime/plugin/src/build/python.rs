@@ -13,6 +13,13 @@ const COMPONENTIZE: &str = "componentize-py==0.25.1";
 const GUEST_PYTHON: &str = "3.14";
 /// The module that the component is made of. The author's is called `transform`.
 const ENTRY: &str = "sluice_component";
+/// The interpreter in the component sees the author's folders while it is prepared, and is to leave nothing there.
+const ENTRY_SOURCE: &str = "import sys
+
+sys.dont_write_bytecode = True
+
+from sluice.component import WitWorld as WitWorld
+";
 
 /// Builds the component of a project with `transform.py`, the SDK in `sdk/` and, where there is one, `requirements.txt`.
 pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
@@ -22,7 +29,7 @@ pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     let contract = job.work.join("wit");
     write(&contract.join("transform.wit"), WIT)?;
     let entry = job.work.join("entry");
-    write(&entry.join(ENTRY).with_extension("py"), "from sluice.component import WitWorld as WitWorld\n")?;
+    write(&entry.join(ENTRY).with_extension("py"), ENTRY_SOURCE)?;
     let packages = packages(job)?;
     let component = job.work.join("component.wasm");
     let mut command = python();
@@ -81,10 +88,7 @@ fn pip() -> Command {
 }
 
 fn python() -> Command {
-    let mut command = Command::new("python3");
-    // Nothing is to be left beside the author's sources.
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    command
+    Command::new("python3")
 }
 
 #[cfg(test)]

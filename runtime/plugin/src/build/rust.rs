@@ -28,7 +28,9 @@ pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
         other => other,
     })?;
     let module = module(&messages, job.project).ok_or_else(|| {
-        BuildError::Component("cargo made no module: `[lib]` in Cargo.toml needs `crate-type = [\"cdylib\"]`".to_owned())
+        BuildError::Component(
+            "cargo made no module: `[lib]` in Cargo.toml needs `crate-type = [\"cdylib\"]`".to_owned(),
+        )
     })?;
     let bytes = fs::read(&module).map_err(|source| file(&module, source))?;
     componentize(&bytes, None)
@@ -65,7 +67,8 @@ fn module(messages: &str, project: &Path) -> Option<PathBuf> {
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let own = artifacts.filter(|message| {
         let path = message["manifest_path"].as_str().map(PathBuf::from);
-        message["reason"] == "compiler-artifact" && path.and_then(|path| path.canonicalize().ok()) == Some(manifest.clone())
+        message["reason"] == "compiler-artifact"
+            && path.and_then(|path| path.canonicalize().ok()) == Some(manifest.clone())
     });
     let files = own.flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default());
     let mut modules = files.filter_map(|file| file.as_str().map(PathBuf::from));

@@ -21,9 +21,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) fn read(path: &Path, bytes: &[u8], options: &SampleOptions) -> Result<RecordBatch, SampleError> {
     let wrong = |reason: String| SampleError::Wrong { path: path.to_owned(), reason };
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        wrong(format!("it is no UTF-8 from byte {} on: save it as UTF-8", error.valid_up_to()))
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| wrong(format!("it is no UTF-8 from byte {} on: save it as UTF-8", error.valid_up_to())))?;
     let (header, rest) = record(text);
     let mut columns = header.iter().map(|name| named(name)).collect::<Result<Vec<_>, String>>().map_err(wrong)?;
     let (second, after) = record(rest);
@@ -191,12 +190,13 @@ mod tests {
         assert_eq!(input.ordinals.values()[..], [10, 11, 12]);
         assert_eq!(input.before.as_ref().unwrap().column(0).null_count(), 2);
         assert_eq!(input.unsent.as_ref().unwrap().rows(), [0, 1, 0]);
-            }
+    }
 
     #[test]
     fn what_cannot_be_read_says_where_and_what_to_do() {
         let message = |text: &str| {
-            let error = sample(text, &SampleOptions { key: vec!["id".into()], ..SampleOptions::default() }).unwrap_err();
+            let error =
+                sample(text, &SampleOptions { key: vec!["id".into()], ..SampleOptions::default() }).unwrap_err();
             error.to_string()
         };
         let value = message("id:int,b\nx,1\n");

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn columns_keep_their_order_and_take_the_type_of_their_values() {
-        let text = "{\"id\": 1, \"name\": \"a, \\\"b\\\"\", \"doc\": {\"x\": [1]}}\n\n{\"id\": 2, \"ok\": true, \"n\": 1.5}\n";
+        let text =
+            "{\"id\": 1, \"name\": \"a, \\\"b\\\"\", \"doc\": {\"x\": [1]}}\n\n{\"id\": 2, \"ok\": true, \"n\": 1.5}\n";
         let sample = sample(text, &SampleOptions::default()).unwrap();
         let types: Vec<String> =
             sample.schema.columns.iter().map(|column| format!("{} {}", column.name, column.column_type)).collect();

@@ -89,9 +89,9 @@ fn unsent(names: &ArrayRef, own: &RecordBatch) -> Result<UnsentBuilder, String> 
         let names = names.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
         let number = |name: &str| {
             let number = own.schema().index_of(name);
-            number.map(|number| number as u32).map_err(|_| {
-                format!("row {}: column `{UNSENT}` names `{name}`, and there is no such column", row + 1)
-            })
+            number
+                .map(|number| number as u32)
+                .map_err(|_| format!("row {}: column `{UNSENT}` names `{name}`, and there is no such column", row + 1))
         };
         let mut columns = names.map(number).collect::<Result<Vec<u32>, String>>()?;
         columns.sort_unstable();
@@ -104,9 +104,10 @@ fn unsent(names: &ArrayRef, own: &RecordBatch) -> Result<UnsentBuilder, String> 
 /// The table's own columns, or those with values before the change under the names of these.
 fn pick(rows: &RecordBatch, before: bool) -> Result<RecordBatch, String> {
     let schema = rows.schema();
-    let chosen = schema.fields().iter().zip(rows.columns()).filter(|(field, _)| {
-        meta_type(field.name()).is_none() && field.name().starts_with(BEFORE_PREFIX) == before
-    });
+    let chosen =
+        schema.fields().iter().zip(rows.columns()).filter(|(field, _)| {
+            meta_type(field.name()).is_none() && field.name().starts_with(BEFORE_PREFIX) == before
+        });
     let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = chosen
         .map(|(field, column)| {
             let name = field.name().strip_prefix(BEFORE_PREFIX).unwrap_or(field.name());

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread;
 
 use sha2::{Digest, Sha256};
 use tracing::debug;
@@ -152,6 +153,18 @@ impl Code {
     }
 }
 
+/// Compiles on threads of its own. The caller holds a lock for which the threads of the processor pool may wait, so it must
+/// neither wait for them nor, while it waits, take on other work of theirs that wants the same lock.
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
+    thread::scope(|scope| {
+        let compiling = scope.spawn(|| {
+            let pool = rayon::ThreadPoolBuilder::new().build().map_err(|error| error.to_string())?;
+            pool.install(|| Component::new(engine, bytes)).map_err(|error| format!("{error:#}"))
+        });
+        compiling.join().unwrap_or_else(|_| Err("the compiler panicked".to_owned()))
+    })
+}
+
 fn prepared(
     engine: &Engine,
     cache: Option<&CodeCache>,
@@ -161,7 +174,7 @@ fn prepared(
     let component = match cache.and_then(|cache| cache.load(engine, digest)) {
         Some(component) => component,
         None => {
-            let compiled = Component::new(engine, bytes).map_err(|error| format!("it does not compile: {error:#}"))?;
+            let compiled = compile(engine, bytes).map_err(|error| format!("it does not compile: {error}"))?;
             if let Some(cache) = cache {
                 cache.store(engine, digest, &compiled);
             }

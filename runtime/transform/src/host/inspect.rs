@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{ComponentExternalKind, Encoding, KnownCustom, Parser, Payload};
+use wasmparser::{ComponentExternalKind, ComponentTypeRef, Encoding, KnownCustom, Parser, Payload};
 
 use super::imports::INTERFACES;
 
@@ -83,7 +83,10 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, String> {
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     let import = import.map_err(|error| format!("it is damaged: {error}"))?;
-                    found.imports.push(import.name.name.to_owned());
+                    // Types are imported to give them names; they need nothing of the host.
+                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                        found.imports.push(import.name.name.to_owned());
+                    }
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {

@@ -347,3 +347,81 @@ fn choices(linker: Instance<'_, '_>) -> wasmtime::Result<()> {
         kernel.run(&mut store, &[&rows], 0, |limits| kernels::take(&of, &rows, limits))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use wasmtime::component::{Component, Linker};
+    use wasmtime::{Engine, Store};
+    use wit_parser::{FunctionKind, Resolve};
+
+    use super::*;
+
+    /// Names of the contract's kernels, and their parameters as a component writes them.
+    fn contract() -> Vec<(String, String)> {
+        let mut resolve = Resolve::default();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/transform/v1");
+        let (package, _) = resolve.push_path(folder).unwrap();
+        let interface = resolve.packages[package].interfaces["kernels"];
+        let functions = resolve.interfaces[interface].functions.values();
+        let functions = functions.filter(|function| function.kind == FunctionKind::Freestanding);
+        let written = functions.map(|function| {
+            let params = function.params.iter().map(|param| {
+                let mut written = String::new();
+                write_type(&resolve, &param.ty, &mut written);
+                format!("(param \"{}\" {written})", param.name)
+            });
+            let params: String = params.collect();
+            let mut result = String::new();
+            write_type(&resolve, function.result.as_ref().unwrap(), &mut result);
+            (function.name.clone(), format!("{params} (result {result})"))
+        });
+        written.collect()
+    }
+
+    fn write_type(resolve: &Resolve, of: &wit_parser::Type, out: &mut String) {
+        use wit_parser::{Type, TypeDefKind};
+        match of {
+            Type::U8 => out.push_str("u8"),
+            Type::U32 => out.push_str("u32"),
+            Type::S32 => out.push_str("s32"),
+            Type::String => out.push_str("string"),
+            Type::Id(id) => match &resolve.types[*id].kind {
+                TypeDefKind::Type(inner) => write_type(resolve, inner, out),
+                TypeDefKind::List(inner) => {
+                    out.push_str("(list ");
+                    write_type(resolve, inner, out);
+                    out.push(')');
+                }
+                TypeDefKind::Option(inner) => {
+                    out.push_str("(option ");
+                    write_type(resolve, inner, out);
+                    out.push(')');
+                }
+                other => panic!("no kernel takes {other:?}"),
+            },
+            other => panic!("no kernel takes {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_kernel_of_the_contract_has_a_price_and_nothing_else_has() {
+        let names: BTreeSet<String> = contract().into_iter().map(|(name, _)| name).collect();
+        let priced: BTreeSet<String> = COSTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(names, priced);
+    }
+
+    #[test]
+    fn a_component_can_import_every_kernel_with_the_types_of_the_contract() {
+        let functions: String =
+            contract().into_iter().map(|(name, signature)| format!("(export \"{name}\" (func {signature}))")).collect();
+        let text = format!(r#"(component (import "sluice:transform/kernels@1.0.0" (instance {functions})))"#);
+        let engine = Engine::default();
+        let component = Component::new(&engine, wat::parse_str(&text).unwrap()).unwrap();
+        let mut linker = Linker::<State>::new(&engine);
+        link(&mut linker.instance("sluice:transform/kernels@1.0.0").unwrap()).unwrap();
+        let mut store = Store::new(&engine, State::new(1 << 20, 1 << 20, false, u64::MAX));
+        linker.instantiate(&mut store, &component).unwrap();
+    }
+}

@@ -6,6 +6,8 @@ mod buffers;
 mod call;
 mod code;
 mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod forged;
 mod imports;
 mod inspect;
 mod kernel_imports;

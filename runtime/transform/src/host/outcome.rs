@@ -2,15 +2,14 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int32Array, StringArray, UInt32Array, new_empty_array, new_null_array,
-};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, StringArray, new_empty_array, new_null_array};
 use arrow_schema::DataType;
 use sluice_change::Op;
 
 use super::bindings::Output;
 use super::plan::CheckedPlan;
 use super::state::{Fault, State};
+use crate::kernels::{Limits, repeated};
 
 /// A guest's answer, sound in itself.
 #[derive(Debug, PartialEq)]
@@ -63,7 +62,10 @@ impl Outcome {
                 return Err(Fault(format!("it returned {what} of type {found}, and {wanted} was promised")).into());
             }
             if column.is_constant() {
-                return repeated(column.array(), rows);
+                let limits = Limits { bytes: state.bytes_left() };
+                return Ok(
+                    repeated(&column, rows, limits).map_err(|error| Fault(format!("it returned {what}: {error}")))?
+                );
             }
             match column.array().len() {
                 found if found == rows => Ok(column.array().clone()),
@@ -105,11 +107,6 @@ impl Outcome {
             ops: ops.map(|ops| read_ops(ops.as_string::<i32>())).transpose()?,
         })
     }
-}
-
-fn repeated(one: &ArrayRef, rows: usize) -> wasmtime::Result<ArrayRef> {
-    let places = UInt32Array::from(vec![0; rows]);
-    Ok(arrow_select::take::take(one, &places, None).map_err(|error| Fault(error.to_string()))?)
 }
 
 fn check_sources(sources: &Int32Array, rows: usize, fan_out: bool) -> wasmtime::Result<()> {

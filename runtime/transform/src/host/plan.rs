@@ -65,7 +65,6 @@ impl CheckedPlan {
             }
         }
         let own_key = !said.key.is_empty();
-        let output = output(input, &writes, &said)?;
         if !own_key {
             let touched = |name: &&String| names.contains(name) || said.drops.contains(name);
             if let Some(name) = input.key.iter().find(touched) {
@@ -80,6 +79,7 @@ impl CheckedPlan {
         } else if !said.deletes {
             return Err("it has a `key` of its own, so it has to see deletes too: set `deletes`".to_owned());
         }
+        let output = output(input, &writes, &said)?;
         Ok(Self { said, reads, writes, output, own_key })
     }
 }

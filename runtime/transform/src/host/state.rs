@@ -88,11 +88,6 @@ impl State {
     pub fn peak_memory_bytes(&self) -> usize {
         self.peak_memory_bytes
     }
-
-    /// Fuel that kernels took on the engine that counts none.
-    pub fn kernel_fuel(&self) -> u64 {
-        self.kernel_fuel
-    }
 }
 
 /// Takes fuel for work that the host does for a guest.

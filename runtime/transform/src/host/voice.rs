@@ -29,6 +29,8 @@ struct State {
     passed: u32,
     left_out: u64,
     metrics: BTreeMap<String, f64>,
+    /// Whether the metrics grew since they were logged.
+    grew: bool,
 }
 
 impl Voice {
@@ -41,7 +43,7 @@ impl Voice {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).metrics.clone()
     }
 
-    /// Logs what was said, as far as the rate allows, and adds up the metrics.
+    /// Logs what was said, as far as the rate allows, and the sums of the metrics once an interval.
     #[allow(clippy::disallowed_methods, reason = "limits a log; nothing depends on it")]
     pub fn pass_on(&self, said: Said) {
         if said == Said::default() {
@@ -51,6 +53,7 @@ impl Voice {
         for (name, value) in said.metrics {
             if state.metrics.len() < MOST_METRICS || state.metrics.contains_key(&name) {
                 *state.metrics.entry(name).or_default() += value;
+                state.grew = true;
             }
         }
         let now = Instant::now();
@@ -62,6 +65,9 @@ impl Voice {
                     lines = state.left_out,
                     "log lines were left out"
                 );
+            }
+            if std::mem::take(&mut state.grew) {
+                info!(table = self.table, transform = self.transform, metrics = ?state.metrics, "metrics of the transform");
             }
             state.since = Some(now);
             state.passed = 0;

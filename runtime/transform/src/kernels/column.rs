@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, Datum, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use sluice_change::ColumnType;
 use thiserror::Error;
@@ -77,6 +77,12 @@ impl Column {
             Ok(found) => KernelError(format!("needs {wanted} and got a `{found}`")),
             Err(error) => error,
         }
+    }
+}
+
+impl Datum for Column {
+    fn get(&self) -> (&dyn Array, bool) {
+        (&self.array, self.constant)
     }
 }
 

@@ -16,11 +16,13 @@ mod hash;
 mod json;
 mod number;
 mod regex;
+#[cfg(test)]
+mod samples;
 mod text;
 mod writer;
 
 pub use cast::{cast, constant};
-pub use choice::{choose, coalesce, filter, take};
+pub use choice::{choose, coalesce, filter, repeated, take};
 pub use column::{Column, KernelError, Limits};
 pub use condition::{
     both, either, equal, greater, greater_or_equal, is_in, is_null, less, less_or_equal, negate, not_equal,

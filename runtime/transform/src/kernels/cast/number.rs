@@ -45,7 +45,8 @@ pub(super) fn cast(of: &Column, to: ColumnType) -> Result<Option<ArrayRef>, Kern
         ColumnType::Float if from > wanted => {
             let values = array.as_primitive::<Float64Type>().values();
             Arc::new(each::<Float32Type>(array, |row| {
-                let value = values[row] as f32;
+                // NaN may come with bits that differ from processor to processor.
+                let value = if values[row].is_nan() { f32::NAN } else { values[row] as f32 };
                 (value.is_finite() || !values[row].is_finite()).then_some(value)
             }))
         }

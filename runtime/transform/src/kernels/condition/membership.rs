@@ -92,3 +92,65 @@ impl<T: Eq + Hash> Set<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Float64Type;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{against_model, any_texts, booleans, numbers, one, read_booleans};
+
+    fn list<const N: usize>(values: [&str; N]) -> Vec<String> {
+        values.map(str::to_owned).to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn texts_of_the_list_are_found(values in any_texts(), listed in prop::collection::vec("[a-c@]{0,1}|ä", 0..14)) {
+            against_model(&values, |text| is_in(text, &listed), read_booleans, |text| Some(listed.iter().any(|one| one == text)));
+        }
+    }
+
+    #[test]
+    fn every_type_reads_the_list_as_a_cast_does() {
+        for (column_type, value, same) in [
+            ("boolean", "true", "T"),
+            ("int", "7", "+7"),
+            ("long", "7", "07"),
+            ("float", "0.1", "1e-1"),
+            ("double", "-0.0", "0"),
+            ("double", "NaN", "nan"),
+            ("decimal(4,2)", "1.50", "1.5"),
+            ("date", "2024-02-29", "2024-02-29 00:00:00"),
+            ("time", "12:00:00", "12:00:00.0"),
+            ("timestamp", "2024-02-29 12:00:00", "2024-02-29T12:00:00"),
+            ("timestamptz", "2024-02-29 12:00:00", "2024-02-29 13:00:00+01"),
+            ("string", "a", "a"),
+            ("binary", "a", "a"),
+        ] {
+            let found = is_in(&one(column_type, Some(value)), &list([same])).unwrap();
+            assert!(found.is_constant());
+            assert_eq!(read_booleans(&found), [Some(true)], "{column_type}");
+            assert_eq!(read_booleans(&is_in(&one(column_type, Some(value)), &[]).unwrap()), [Some(false)]);
+            assert_eq!(read_booleans(&is_in(&one(column_type, None), &list([same])).unwrap()), [None]);
+        }
+        assert_eq!(
+            read_booleans(&is_in(&booleans(&[Some(true), None, Some(false)]), &list(["1"])).unwrap()),
+            [Some(true), None, Some(false)]
+        );
+    }
+
+    #[test]
+    fn many_values_are_found_too() {
+        let column = numbers::<Float64Type>(&[Some(12.0), None, Some(12.5), Some(-0.0)], ColumnType::Double);
+        let listed: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+        assert_eq!(read_booleans(&is_in(&column, &listed).unwrap()), [Some(true), None, Some(false), Some(true)]);
+    }
+
+    #[test]
+    fn what_cannot_be_a_value_is_told() {
+        let error = is_in(&one("decimal(4,2)", None), &list(["1.50", "1.505"])).unwrap_err();
+        assert_eq!(error.to_string(), "`1.505` is no `decimal(4,2)`");
+    }
+}

@@ -81,3 +81,77 @@ impl<'a> Values<'a> {
         self.offsets.windows(2).map(move |pair| &bytes[pair[0] as usize..pair[1] as usize])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::types::Int64Type;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, binaries, one, read_binaries, read_numbers, words};
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap()).collect()
+    }
+
+    /// RFC 4231, test cases 1 to 3 and 6.
+    #[test]
+    fn codes_are_those_of_the_standard() {
+        for (key, message, code) in [
+            (vec![0x0b; 20], "4869205468657265", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (
+                b"Jefe".to_vec(),
+                "7768617420646f2079612077616e7420666f72206e6f7468696e673f",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (vec![0xaa; 20], &"dd".repeat(50), "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
+            (
+                vec![0xaa; 131],
+                "54657374205573696e67204c6172676572205468616e20426c6f636b2d53697a65204b6579202d2048617368204b6579204669727374",
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+        ] {
+            let found = hmac(&binaries(&[Some(bytes(message)), None]), &key, ROOMY).unwrap();
+            assert_eq!(read_binaries(&found), [Some(bytes(code)), None]);
+        }
+    }
+
+    #[test]
+    fn a_text_has_the_digest_of_its_bytes() {
+        let found = sha256(&words(["abc"]), ROOMY).unwrap();
+        let expected = bytes("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(read_binaries(&found), [Some(expected.clone())]);
+        assert_eq!(read_binaries(&sha256(&binaries(&[Some(b"abc".to_vec())]), ROOMY).unwrap()), [Some(expected)]);
+    }
+
+    /// The reference implementation's vector for fifteen bytes.
+    #[test]
+    fn the_quick_hash_is_that_of_the_reference() {
+        let key: Vec<u8> = (0..16).collect();
+        let found = keyed_hash(&binaries(&[Some((0..15).collect()), None]), &key, ROOMY).unwrap();
+        assert_eq!(read_numbers::<Int64Type>(&found), [Some(0xa129_ca61_49be_45e5_u64 as i64), None]);
+        let error = keyed_hash(&words(["a"]), b"short", ROOMY).unwrap_err();
+        assert_eq!(error.to_string(), "the key has 5 bytes, and must have 16");
+    }
+
+    proptest! {
+        #[test]
+        fn each_value_is_hashed_by_itself(values in any_texts(), key in prop::collection::vec(any::<u8>(), 0..80)) {
+            against_model(&values, |text| hmac(text, &key, ROOMY), read_binaries, |text| {
+                let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+                mac.update(text.as_bytes());
+                Some(mac.finalize().into_bytes().to_vec())
+            });
+        }
+    }
+
+    #[test]
+    fn only_text_and_bytes_are_hashed_and_within_the_limit() {
+        assert_eq!(
+            hmac(&one("int", None), b"", ROOMY).unwrap_err().to_string(),
+            "needs a `string` or `binary` and got a `int`"
+        );
+        assert!(sha256(&words(["a", "b"]), Limits { bytes: 12 + 64 }).is_ok());
+        assert!(sha256(&words(["a", "b"]), Limits { bytes: 12 + 63 }).is_err());
+    }
+}

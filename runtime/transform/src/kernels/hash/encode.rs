@@ -49,3 +49,42 @@ fn check(bytes: Option<usize>, rows: usize, limits: Limits) -> Result<(), Kernel
         _ => Err(limits.exceeded()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, binaries, read_texts, words};
+
+    proptest! {
+        #[test]
+        fn digits_are_those_of_each_byte(
+            values in prop::collection::vec(prop::option::of(prop::collection::vec(any::<u8>(), 0..6)), 0..12),
+        ) {
+            let expected: Vec<Option<String>> = values
+                .iter()
+                .map(|value| value.as_ref().map(|value| value.iter().map(|byte| format!("{byte:02x}")).collect()))
+                .collect();
+            prop_assert_eq!(read_texts(&hex(&binaries(&values), ROOMY).unwrap()), expected);
+        }
+    }
+
+    /// RFC 4648, section 10.
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        let values = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| Some(text.as_bytes().to_vec()));
+        let found = base64(&binaries(&[&values[..], &[None, Some(vec![0xfb, 0xff])]].concat()), ROOMY).unwrap();
+        let expected =
+            ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"].map(|text| Some(text.to_owned()));
+        assert_eq!(read_texts(&found), [&expected[..], &[None, Some("+/8=".to_owned())]].concat());
+    }
+
+    #[test]
+    fn text_is_cast_first_and_limits_hold() {
+        assert_eq!(hex(&words(["a"]), ROOMY).unwrap_err().to_string(), "needs a `binary` and got a `string`");
+        let bytes = binaries(&[Some(vec![0; 4])]);
+        assert!(hex(&bytes, Limits { bytes: 15 }).is_err() && hex(&bytes, Limits { bytes: 16 }).is_ok());
+        assert!(base64(&bytes, Limits { bytes: 15 }).is_err() && base64(&bytes, Limits { bytes: 16 }).is_ok());
+    }
+}

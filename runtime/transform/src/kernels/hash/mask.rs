@@ -53,3 +53,41 @@ fn byte_of(value: &str, character: usize) -> usize {
     }
     value.char_indices().nth(character).map_or(value.len(), |(place, _)| place)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, read_texts, words};
+
+    fn naive(text: &str, start: usize, end: usize, fill: char) -> String {
+        let characters: Vec<char> = text.chars().collect();
+        let kept = |place: usize| characters.len() > start + end && (place < start || place >= characters.len() - end);
+        characters.iter().enumerate().map(|(place, character)| if kept(place) { *character } else { fill }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn characters_between_are_hidden(values in any_texts(), start in 0_u32..5, end in 0_u32..5, fill in "[*ä€]") {
+            against_model(&values, |text| mask(text, start, end, &fill, ROOMY), read_texts, |text| {
+                Some(naive(text, start as usize, end as usize, fill.chars().next().unwrap()))
+            });
+        }
+    }
+
+    #[test]
+    fn a_text_that_would_be_shown_whole_is_hidden_whole() {
+        let found = mask(&words(["1234", "12345", ""]), 2, 2, "*", ROOMY).unwrap();
+        assert_eq!(read_texts(&found), ["****", "12*45", ""].map(|text| Some(text.to_owned())));
+        let found = mask(&words(["1234"]), u32::MAX, u32::MAX, "*", ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [Some("****".to_owned())]);
+    }
+
+    #[test]
+    fn wider_fill_is_held_to_the_limit() {
+        assert!(mask(&words(["aaaa"]), 0, 0, "€", Limits { bytes: 8 + 11 }).is_err());
+        assert!(mask(&words(["aaaa"]), 0, 0, "€", Limits { bytes: 8 + 12 }).is_ok());
+        assert!(mask(&words(["aaaa"]), 0, 0, "", ROOMY).is_err());
+    }
+}

@@ -68,3 +68,42 @@ fn bracketed(inner: &str) -> Option<(Step, &str)> {
     let plain = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
     Some((Step::Index(index.parse().ok().filter(|_| plain)?), after))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_lead_to_places() {
+        let name = |name: &str| Step::Name(name.to_owned());
+        let steps = |path: &str| Path::new(path).unwrap().steps;
+        assert_eq!(steps(""), []);
+        assert_eq!(steps("address.city"), [name("address"), name("city")]);
+        assert_eq!(steps("items[0].sku"), [name("items"), Step::Index(0), name("sku")]);
+        assert_eq!(steps("[2][10]"), [Step::Index(2), Step::Index(10)]);
+        assert_eq!(steps(r#"a["b.c"]["]\""].d e"#), [name("a"), name("b.c"), name("]\""), name("d e")]);
+        assert_eq!(steps(r#"[""]"#), [name("")]);
+        assert_eq!(steps("größe.0"), [name("größe"), name("0")]);
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        for path in [
+            ".a",
+            "a.",
+            "a..b",
+            "a[",
+            "a[]",
+            "a[x]",
+            "a[-1]",
+            "a[+1]",
+            "a]",
+            "a[0]b",
+            "a[\"x]",
+            "a[99999999999999999999]",
+        ] {
+            let error = Path::new(path).unwrap_err().to_string();
+            assert!(error.contains(path) && error.contains("`items[0].sku`"), "{error}");
+        }
+    }
+}

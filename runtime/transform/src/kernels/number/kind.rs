@@ -105,7 +105,8 @@ pub(in crate::kernels) fn doubles(column: &Column) -> Result<Float64Array, Kerne
         return Ok(longs.unary(|value| value as f64));
     }
     if let Some(floats) = values::<Float32Type>(array) {
-        return Ok(floats.unary(f64::from));
+        // NaN may come with bits that differ from processor to processor.
+        return Ok(floats.unary(|value| if value.is_nan() { f64::NAN } else { f64::from(value) }));
     }
     if let Some(doubles) = values::<Float64Type>(array) {
         return Ok(doubles.clone());

@@ -85,3 +85,97 @@ fn decimally<T: Copy + std::fmt::LowerExp + std::str::FromStr>(value: T, digits:
     }
     Shortest::of(value)?.rounded(digits).unwrap_or(Some(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::cast;
+    use crate::kernels::samples::{ROOMY, numbers, one, read_numbers, read_texts};
+
+    fn rounded(column_type: &str, value: &str, digits: i32) -> (String, Option<String>) {
+        let found = round(&one(column_type, Some(value)), digits, ROOMY).unwrap();
+        let text = cast(&found, ColumnType::String, ROOMY).unwrap();
+        (found.column_type().unwrap().to_string(), read_texts(&text).remove(0))
+    }
+
+    fn value(column_type: &str, value: &str, digits: i32) -> Option<String> {
+        rounded(column_type, value, digits).1
+    }
+
+    #[test]
+    fn halves_go_away_from_zero() {
+        assert_eq!(rounded("decimal(5,2)", "1.25", 1), ("decimal(5,1)".to_owned(), Some("1.3".to_owned())));
+        assert_eq!(rounded("decimal(5,2)", "-1.25", 1), ("decimal(5,1)".to_owned(), Some("-1.3".to_owned())));
+        assert_eq!(rounded("decimal(5,2)", "1.24", 1), ("decimal(5,1)".to_owned(), Some("1.2".to_owned())));
+        assert_eq!(rounded("decimal(3,2)", "9.99", 0), ("decimal(3,0)".to_owned(), Some("10".to_owned())));
+        assert_eq!(rounded("decimal(5,2)", "150.00", -2), ("decimal(5,0)".to_owned(), Some("200".to_owned())));
+        assert_eq!(rounded("decimal(5,2)", "1.25", 3), ("decimal(5,2)".to_owned(), Some("1.25".to_owned())));
+        assert_eq!(rounded("decimal(5,2)", "999.99", -100), ("decimal(5,0)".to_owned(), Some("0".to_owned())));
+        assert_eq!(rounded("decimal(2,0)", "99", -1), ("decimal(2,0)".to_owned(), None));
+        assert_eq!(value("int", "-15", -1).as_deref(), Some("-20"));
+        assert_eq!(value("int", "14", -1).as_deref(), Some("10"));
+        assert_eq!(value("int", "14", 5).as_deref(), Some("14"));
+        assert_eq!(value("int", "2147483647", -1), None);
+        assert_eq!(value("long", "9223372036854775807", -19), None);
+        assert_eq!(value("long", "4223372036854775807", -19).as_deref(), Some("0"));
+        assert_eq!(value("long", "4223372036854775807", i32::MIN).as_deref(), Some("0"));
+    }
+
+    #[test]
+    fn floating_point_numbers_are_rounded_as_they_are_written() {
+        assert_eq!(value("double", "2.675", 2).as_deref(), Some("2.68"));
+        assert_eq!(value("double", "1.005", 2).as_deref(), Some("1.01"));
+        assert_eq!(value("double", "-0.5", 0).as_deref(), Some("-1.0"));
+        assert_eq!(value("double", "0.49999999999999994", 0).as_deref(), Some("0.0"));
+        assert_eq!(value("double", "1234567.0", -3).as_deref(), Some("1235000.0"));
+        assert_eq!(value("double", "5e-324", 323).as_deref(), Some("1e-323"));
+        assert_eq!(value("double", "5e-324", 322).as_deref(), Some("0.0"));
+        assert_eq!(value("double", "1.7976931348623157e308", -308), None);
+        assert_eq!(value("double", "1e300", 400).as_deref(), Some("1e300"));
+        assert_eq!(value("double", "NaN", 1).as_deref(), Some("NaN"));
+        assert_eq!(value("double", "-Infinity", 1).as_deref(), Some("-Infinity"));
+        assert_eq!(value("float", "0.15", 1).as_deref(), Some("0.2"));
+        assert_eq!(value("float", "16777216", -1).as_deref(), Some("16777220.0"));
+        assert_eq!(value("float", "3.4e38", -38).as_deref(), Some("3e38"));
+    }
+
+    #[test]
+    fn signs_go_and_what_has_no_opposite_is_null() {
+        let absolute = |column_type: &str, value: &str| {
+            let found = abs(&one(column_type, Some(value)), ROOMY).unwrap();
+            assert_eq!(found.column_type().unwrap().to_string(), column_type);
+            read_texts(&cast(&found, ColumnType::String, ROOMY).unwrap()).remove(0)
+        };
+        assert_eq!(absolute("int", "-2147483648"), None);
+        assert_eq!(absolute("long", "-5").as_deref(), Some("5"));
+        assert_eq!(absolute("decimal(4,2)", "-1.50").as_deref(), Some("1.50"));
+        assert_eq!(absolute("double", "-Infinity").as_deref(), Some("Infinity"));
+        assert_eq!(absolute("float", "-0.0").as_deref(), Some("0.0"));
+        assert_eq!(abs(&one("boolean", None), ROOMY).unwrap_err().to_string(), "needs a number and got a `boolean`");
+        assert!(round(&one("string", None), 1, ROOMY).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn integers_round_to_the_nearest(values in prop::collection::vec(prop::option::of(any::<i32>()), 0..12), digits in -10_i32..2) {
+            let expected: Vec<Option<i32>> = values.iter().map(|value| {
+                let (value, unit) = (i64::from((*value)?), 10_i64.pow(digits.min(0).unsigned_abs()));
+                let away = value.abs() + unit / 2;
+                ((away - away % unit) * value.signum()).try_into().ok()
+            }).collect();
+            let found = round(&numbers::<Int32Type>(&values, ColumnType::Int), digits, ROOMY).unwrap();
+            prop_assert_eq!(read_numbers::<Int32Type>(&found), expected);
+        }
+
+        #[test]
+        fn a_double_rounds_like_the_decimal_that_it_is_written_as(units in -999_999_999_i64..=999_999_999, digits in 0..6) {
+            let (double, decimal) = (units as f64 / 1e6, format!("{}.{:06}", units / 1_000_000, (units % 1_000_000).abs()));
+            let decimal = if units < 0 && units > -1_000_000 { format!("-{decimal}") } else { decimal };
+            let found = round(&numbers::<Float64Type>(&[Some(double)], ColumnType::Double), digits, ROOMY).unwrap();
+            let exact: f64 = value("decimal(9,6)", &decimal, digits).unwrap().parse().unwrap();
+            prop_assert_eq!(read_numbers::<Float64Type>(&found)[0], Some(exact));
+        }
+    }
+}

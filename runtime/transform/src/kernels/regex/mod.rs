@@ -56,3 +56,64 @@ pub fn regex_replace(text: &Column, pattern: &str, replacement: &str, limits: Li
         out.push(&value.as_bytes()[done..])
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ::regex::Regex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, read_booleans, read_texts, words};
+
+    const PATTERNS: [&str; 9] =
+        ["a", "^", r"\b", "a*", "(a)|(?<other>[b-c]+)", r"(?i)A(.?)", "ä|(€)", r"(\w)\s*(\w)", r"^([^@]+)@(.*)$"];
+
+    proptest! {
+        #[test]
+        fn patterns_match_what_the_library_matches(values in any_texts()) {
+            for pattern in PATTERNS {
+                let regex = Regex::new(pattern).unwrap();
+                against_model(&values, |text| regex_matches(text, pattern), read_booleans, |text| Some(regex.is_match(text)));
+                for group in 0..regex.captures_len() {
+                    against_model(&values, |text| regex_extract(text, pattern, group as u32, ROOMY), read_texts, |text| {
+                        Some(regex.captures(text)?.get(group)?.as_str().to_owned())
+                    });
+                }
+                for replacement in ["", "x", "$$1", "$", "<$0>", "${0}a"] {
+                    against_model(&values, |text| regex_replace(text, pattern, replacement, ROOMY), read_texts, |text| {
+                        Some(regex.replace_all(text, replacement).into_owned())
+                    });
+                }
+                if regex.captures_len() == 3 {
+                    against_model(&values, |text| regex_replace(text, pattern, "$2-$1.", ROOMY), read_texts, |text| {
+                        Some(regex.replace_all(text, "$2-$1.").into_owned())
+                    });
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn groups_have_numbers_and_names() {
+        let text = words(["Doe, Jane", "nobody"]);
+        let found = regex_replace(&text, r"(?<last>\w+), (\w+)", "$2 ${last}s", ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [Some("Jane Does".to_owned()), Some("nobody".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_no_pattern_or_group_is_told() {
+        let text = words(["a"]);
+        let error = |result: Result<Column, KernelError>| result.unwrap_err().to_string();
+        assert!(error(regex_matches(&text, "(a")).contains("unclosed group"));
+        assert!(error(regex_matches(&text, r"(a)\1")).contains("backreferences are not supported"));
+        assert!(error(regex_matches(&text, r"\w{1000}{1000}")).contains("too complex"));
+        assert!(error(regex_matches(&text, &"a".repeat(5000))).contains("4096 are the most"));
+        assert_eq!(error(regex_extract(&text, "(a)", 2, ROOMY)), "the pattern has 1 groups and no number 2");
+        assert!(error(regex_replace(&text, "(a)", "$1b", ROOMY)).contains("names the group `1b`"));
+    }
+
+    #[test]
+    fn a_replacement_that_grows_beyond_the_limit_is_refused() {
+        assert!(regex_replace(&words(["aaaa"]), "", &"b".repeat(1000), Limits { bytes: 4000 }).is_err());
+    }
+}

@@ -59,3 +59,54 @@ fn upper_character(character: char) -> char {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, read_texts, words};
+
+    proptest! {
+        #[test]
+        fn each_character_changes_by_itself(values in any_texts()) {
+            let lowered = |text: &str| Some(text.chars().map(lower_character).collect::<String>());
+            against_model(&values, |text| lower(text, ROOMY), read_texts, lowered);
+            let uppered = |text: &str| Some(text.chars().map(upper_character).collect::<String>());
+            against_model(&values, |text| upper(text, ROOMY), read_texts, uppered);
+        }
+    }
+
+    #[test]
+    fn the_rules_are_those_of_unicode_without_special_cases() {
+        let found = lower(&words(["ÀÉÎ", "ΟΔΟΣ", "İ", "K", "ẞ", "Ⱥ"]), ROOMY).unwrap();
+        assert_eq!(read_texts(&found), ["àéî", "οδοσ", "i", "k", "ß", "ⱥ"].map(|text| Some(text.to_owned())));
+        let found = upper(&words(["straße", "ŉ", "ﬁ", "ᾀ", "ᾳ", "ῼ", "ı", "ǆ", "ⱥ"]), ROOMY).unwrap();
+        assert_eq!(
+            read_texts(&found),
+            ["STRAßE", "ŉ", "ﬁ", "ᾈ", "ᾼ", "ῼ", "I", "Ǆ", "Ⱥ"].map(|text| Some(text.to_owned()))
+        );
+    }
+
+    #[test]
+    fn where_the_full_rules_give_one_character_the_simple_ones_give_the_same() {
+        for character in '\0'..=char::MAX {
+            let mut full = character.to_lowercase();
+            if full.len() == 1 {
+                assert_eq!(lower_character(character), full.next().unwrap());
+            }
+            let mut full = character.to_uppercase();
+            if full.len() == 1 {
+                assert_eq!(upper_character(character), full.next().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn what_grows_beyond_the_limit_is_refused() {
+        let text = words(["ȺȺȺȺȺȺȺȺ"]);
+        assert!(lower(&text, Limits { bytes: 8 + 24 }).is_ok());
+        assert!(lower(&text, Limits { bytes: 8 + 23 }).is_err());
+        assert!(lower(&words(["aaaa"]), Limits { bytes: 4 }).is_err());
+    }
+}

@@ -45,3 +45,65 @@ pub fn concat(parts: &[Column], separator: &str, limits: Limits) -> Result<Colum
     }
     Ok(shape.column(out.text(nulls)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, one, read_texts, texts, words};
+
+    proptest! {
+        #[test]
+        fn padding_counts_characters(values in any_texts(), length in 0_u32..10, fill in "[0ä€]x?") {
+            against_model(&values, |text| pad_start(text, length, &fill, ROOMY), read_texts, |text| {
+                let missing = (length as usize).saturating_sub(text.chars().count());
+                Some(fill.chars().next().unwrap().to_string().repeat(missing) + text)
+            });
+        }
+
+        #[test]
+        fn texts_are_joined_row_by_row(values in any_texts(), separator in "[-ä]{0,2}") {
+            let others: Vec<Option<String>> = values.iter().rev().cloned().collect();
+            let parts = [texts(&values), one("string", Some("€")), texts(&others)];
+            let expected: Vec<Option<String>> = values
+                .iter()
+                .zip(&others)
+                .map(|(left, right)| Some([left.as_ref()?, "€", right.as_ref()?].join(&separator)))
+                .collect();
+            prop_assert_eq!(read_texts(&concat(&parts, &separator, ROOMY).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_null_part_makes_all_null_and_constants_stay_constants() {
+        let found = concat(&[words(["a", "b"]), one("string", None)], "", ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [None, None]);
+        let found = concat(&[one("string", Some("a")), one("string", Some("b"))], "-", ROOMY).unwrap();
+        assert!(found.is_constant());
+        assert_eq!(read_texts(&found), [Some("a-b".to_owned())]);
+        let found = concat(&[], "-", ROOMY).unwrap();
+        assert!(found.is_constant());
+        assert_eq!(read_texts(&found), [Some(String::new())]);
+    }
+
+    #[test]
+    fn columns_of_different_rows_do_not_go_together() {
+        let error = concat(&[words(["a", "b"]), words(["a"])], "", ROOMY).unwrap_err();
+        assert_eq!(error.to_string(), "its columns have 2 and 1 rows");
+    }
+
+    #[test]
+    fn nothing_is_made_room_for_beyond_the_limit() {
+        for fill in ["x", "€"] {
+            assert!(pad_start(&words(["a"]), u32::MAX, fill, ROOMY).is_err());
+            assert!(pad_start(&words(["a"]), u32::MAX, fill, Limits { bytes: usize::MAX }).is_err());
+        }
+        let long = one("string", Some(&"x".repeat(1 << 20)));
+        assert!(concat(&[texts(&vec![Some("a"); 100]), long], "", ROOMY).is_err());
+        assert_eq!(
+            pad_start(&words(["a"]), 3, "", ROOMY).unwrap_err().to_string(),
+            "`fill` is empty: give it a character"
+        );
+    }
+}

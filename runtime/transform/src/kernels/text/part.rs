@@ -97,3 +97,73 @@ fn between(value: &str, mut places: impl Iterator<Item = usize>, width: usize, i
     };
     Some(&value[begin..places.next().unwrap_or(value.len())])
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, binaries, one, read_numbers, read_texts, words};
+
+    fn naive_substring(text: &str, start: i32, length: Option<u32>) -> String {
+        let characters: Vec<char> = text.chars().collect();
+        let begin = match start {
+            0.. => start as usize,
+            _ => characters.len().saturating_sub(start.unsigned_abs() as usize),
+        };
+        characters.into_iter().skip(begin).take(length.map_or(usize::MAX, |length| length as usize)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn parts_are_those_of_a_naive_model(
+            values in any_texts(), start in -14..14, length in prop::option::of(0_u32..14), index in 0_u32..4,
+        ) {
+            against_model(&values, |text| trim(text, ROOMY), read_texts, |text| Some(text.trim().to_owned()));
+            against_model(&values, length_of, read_numbers::<Int32Type>, |text| {
+                Some(text.chars().count() as i32)
+            });
+            against_model(&values, |text| substring(text, start, length, ROOMY), read_texts, |text| {
+                Some(naive_substring(text, start, length))
+            });
+            for separator in ["@", "ä", "b@", "€"] {
+                against_model(&values, |text| split_part(text, separator, index, ROOMY), read_texts, |text| {
+                    text.split(separator).nth(index as usize).map(str::to_owned)
+                });
+            }
+        }
+    }
+
+    fn length_of(column: &Column) -> Result<Column, KernelError> {
+        length(column, ROOMY)
+    }
+
+    #[test]
+    fn an_empty_separator_leaves_the_text_whole() {
+        let text = words(["abc", ""]);
+        assert_eq!(
+            read_texts(&split_part(&text, "", 0, ROOMY).unwrap()),
+            [Some("abc".to_owned()), Some(String::new())]
+        );
+        assert_eq!(read_texts(&split_part(&text, "", 1, ROOMY).unwrap()), [None, None]);
+    }
+
+    #[test]
+    fn a_start_before_the_beginning_is_the_beginning() {
+        let text = words(["abc", "äöü"]);
+        let found = substring(&text, -5, Some(2), ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [Some("ab".to_owned()), Some("äö".to_owned())]);
+        let found = substring(&text, i32::MIN, None, ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [Some("abc".to_owned()), Some("äöü".to_owned())]);
+        let found = substring(&text, i32::MAX, Some(u32::MAX), ROOMY).unwrap();
+        assert_eq!(read_texts(&found), [Some(String::new()), Some(String::new())]);
+    }
+
+    #[test]
+    fn the_length_of_bytes_is_their_number() {
+        let found = length(&binaries(&[Some(vec![0xff, 0xc3]), None, Some(vec![])]), ROOMY).unwrap();
+        assert_eq!(read_numbers::<Int32Type>(&found), [Some(2), None, Some(0)]);
+        let error = length(&one("int", Some("1")), ROOMY).unwrap_err();
+        assert_eq!(error.to_string(), "needs a `string` or `binary` and got a `int`");
+    }
+}

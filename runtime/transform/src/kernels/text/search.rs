@@ -45,3 +45,40 @@ pub(in crate::kernels) fn test(text: &Column, mut is_true: impl FnMut(&str) -> b
     let shape = Shape::of([text])?;
     Ok(shape.conditions(array.nulls().cloned(), |row| is_true(array.value(row))))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernels::samples::{ROOMY, against_model, any_texts, one, read_booleans, read_texts, words};
+
+    proptest! {
+        #[test]
+        fn searches_find_what_the_standard_library_finds(
+            values in any_texts(), search in "[a-c@ä]{0,2}", replacement in "[xyä]{0,3}",
+        ) {
+            let search = search.as_str();
+            against_model(&values, |text| starts_with(text, search), read_booleans, |text| Some(text.starts_with(search)));
+            against_model(&values, |text| ends_with(text, search), read_booleans, |text| Some(text.ends_with(search)));
+            against_model(&values, |text| contains(text, search), read_booleans, |text| Some(text.contains(search)));
+            against_model(&values, |text| replace(text, search, &replacement, ROOMY), read_texts, |text| {
+                Some(if search.is_empty() { text.to_owned() } else { text.replace(search, &replacement) })
+            });
+        }
+    }
+
+    #[test]
+    fn a_replacement_that_grows_beyond_the_limit_is_refused() {
+        let error = replace(&words(["aaaa"]), "a", "bbbbbbbb", Limits { bytes: 39 }).unwrap_err();
+        assert_eq!(error.to_string(), "the result would take more than the 39 bytes that it may");
+        assert!(replace(&words(["aaaa"]), "a", "bbbbbbbb", Limits { bytes: 40 }).is_ok());
+        assert!(replace(&words(["aaaa"]), "a", &"b".repeat(1 << 20), ROOMY).is_ok());
+    }
+
+    #[test]
+    fn numbers_are_no_text() {
+        let error = contains(&one("decimal(4,2)", None), "a").unwrap_err();
+        assert_eq!(error.to_string(), "needs a `string` and got a `decimal(4,2)`");
+    }
+}

@@ -1,0 +1,7 @@
+module bench-go
+
+go 1.24
+
+require sluice v0.0.0
+
+replace sluice => ../sdk
