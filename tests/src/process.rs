@@ -187,6 +187,13 @@ impl Running {
         self.wait_until(words, || text(&stderr).contains(words));
     }
 
+    /// Waits until it prints something.
+    #[track_caller]
+    pub fn wait_until_it_prints(&mut self, words: &str) {
+        let stdout = self.stdout.clone();
+        self.wait_until(words, || text(&stdout).contains(words));
+    }
+
     fn finished(&self, status: ExitStatus) -> Finished {
         Finished { code: status.code(), signal: status.signal(), stdout: self.stdout(), stderr: self.stderr() }
     }

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_HELP;
 use crate::logging::LogFormat;
+use crate::plugin::PluginArguments;
 
 const ABOUT: &str = "Turns change data capture into Iceberg tables: an append-only Bronze table of every change and a \
                      merged Silver table of current rows for each source table, each change counted exactly once.";
@@ -20,6 +21,7 @@ Examples:
   sluice history public.orders 4711        all changes of a key, and its row now
   sluice files public.orders               what has become of every source file
   sluice schemas public.orders             every schema that the table has had
+  sluice plugin new mask --lang python     write a transform of your own
 ";
 
 /// The command line.
@@ -74,6 +76,9 @@ pub(crate) enum Command {
     /// Run the sample that ships with sluice and show what it made.
     #[command(after_help = format!("{DEMO_HELP}\n{EXIT_HELP}"))]
     Demo(DemoArguments),
+    /// Write, build, test and measure transforms of your own, in any of five languages.
+    #[command(after_help = PLUGIN_HELP)]
+    Plugin(PluginArguments),
     /// Print the JSON schema of the configuration.
     #[command(after_help = "Examples:\n  sluice schema > sluice.schema.json")]
     Schema,
@@ -170,8 +175,17 @@ Examples:
   sluice demo --dir /tmp/shop
 ";
 
+const PLUGIN_HELP: &str = "\
+A plugin is a folder with plugin.toml, one function and a sample. docs/plugins.md is the guide.
+
+Examples:
+  sluice plugin new mask-customers --lang python
+  sluice plugin test mask-customers --watch
+  sluice plugin build mask-customers
+";
+
 /// Where the configuration is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigArgument {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE", default_value = "sluice.toml", env = "SLUICE_CONFIG")]

@@ -11,6 +11,7 @@ mod grid;
 mod history;
 mod logging;
 mod outputs;
+mod plugin;
 mod program;
 mod progress;
 mod rejects;

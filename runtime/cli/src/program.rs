@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::outputs::Outputs;
 use crate::services::StartError;
 use crate::terminal::Terminal;
-use crate::{check, demo, discover, files, history, logging, rejects, run, schemas, status};
+use crate::{check, demo, discover, files, history, logging, plugin, rejects, run, schemas, status};
 
 /// Threads that wait for I/O; computing has its own.
 const IO_THREADS: usize = 2;
@@ -77,6 +77,7 @@ async fn dispatch(command: Command, outputs: &Outputs) -> Result<Exit, StartErro
             schemas::command(&Config::load(&arguments.config.config)?, &arguments, terminal).await
         }
         Command::Demo(arguments) => demo::command(&arguments.dir, outputs).await,
+        Command::Plugin(arguments) => plugin::command(arguments, terminal).await,
         Command::Schema => {
             terminal.say_json(&config::json_schema());
             Ok(Exit::Success)

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
 use crate::exit::Exit;
+use crate::plugin::PluginError;
 use crate::sampling::SAMPLE_ROWS;
 
 /// Why a command cannot start.
@@ -68,6 +69,9 @@ pub(crate) enum StartError {
     /// The lake cannot be read.
     #[error(transparent)]
     Lake(Box<LakeError>),
+    /// A plugin cannot be made, built, tested or measured.
+    #[error(transparent)]
+    Plugin(Box<PluginError>),
     /// The threads cannot be started.
     #[error("cannot start the threads that compute: lower `process.cpu_threads`, or raise the limit of the system")]
     Threads(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -85,11 +89,18 @@ impl From<LakeError> for StartError {
     }
 }
 
+impl From<PluginError> for StartError {
+    fn from(error: PluginError) -> Self {
+        StartError::Plugin(Box::new(error))
+    }
+}
+
 impl StartError {
     /// How the program ends because of it.
     pub fn exit(&self) -> Exit {
         match self {
             StartError::Config(_) | StartError::Asked(_) => Exit::Configuration,
+            StartError::Plugin(error) => error.exit(),
             _ => Exit::Failure,
         }
     }

@@ -1,6 +1,6 @@
 //! From a project's sources to a component.
 //!
-//! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Tools`], once; what a
+//! Each language has a recipe. A recipe fetches what it needs of its language's registry into [`Job::tools`], once; what a
 //! machine must have by itself is a compiler or interpreter of the language.
 
 mod kept;
@@ -11,11 +11,15 @@ pub mod javascript;
 pub mod python;
 pub mod rust;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs, io};
 
+use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::project::{BUILD, hex};
+use crate::{Language, Project, ProjectError};
 
 /// What a project is built from and where to.
 #[derive(Debug)]
@@ -30,9 +34,23 @@ pub struct Job<'a> {
     pub tools: &'a Path,
 }
 
+/// A component that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The file.
+    pub component: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256 as hexadecimal digits, by which a configuration may pin it.
+    pub sha256: String,
+}
+
 /// A build that failed.
 #[derive(Debug, Error)]
 pub enum BuildError {
+    /// The project cannot be read or written.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// Something that the machine has to bring is not there.
     #[error("{what} is needed to build this plugin and was not found: {advice}")]
     Missing {
@@ -65,6 +83,49 @@ pub enum BuildError {
 
 /// Most of a failed command's output that is kept.
 const KEPT_OUTPUT: usize = 16_000;
+
+/// Builds a project's component, whether or not there is one.
+pub fn build(project: &Project, tools: &Path) -> Result<Built, BuildError> {
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BuildError::File { path, source }
+    };
+    // What is changed while the build goes on is not in the component, and has to make it stale.
+    let before = project.look()?;
+    let project_folder = project.folder.canonicalize().map_err(file(&project.folder))?;
+    let work = project_folder.join(BUILD).join("work");
+    fs::create_dir_all(&work).map_err(file(&work))?;
+    fs::create_dir_all(tools).map_err(file(tools))?;
+    let tools = tools.canonicalize().map_err(file(tools))?;
+    let job = Job { project: &project_folder, name: &project.name, work, tools: &tools };
+    let bytes = match project.language {
+        Language::Rust => rust::build(&job),
+        Language::Python => python::build(&job),
+        Language::JavaScript | Language::TypeScript => javascript::build(&job),
+        Language::Go => go::build(&job),
+        Language::C => c::build(&job),
+    }?;
+    // A reader sees the old component or the new one, never a part.
+    let (component, partial) = (project.component(), project.component().with_extension("wasm.partial"));
+    fs::write(&partial, &bytes).map_err(file(&partial))?;
+    fs::rename(&partial, &component).map_err(file(&component))?;
+    project.note_built(&before)?;
+    Ok(Built { component, bytes: bytes.len() as u64, sha256: digest(&bytes) })
+}
+
+/// The SHA-256 of a component, as hexadecimal digits.
+pub fn digest(component: &[u8]) -> String {
+    hex(&Sha256::digest(component))
+}
+
+/// Where tools are kept on this machine: `SLUICE_PLUGIN_TOOLS`, else below the user's cache folder.
+pub fn tools_folder() -> PathBuf {
+    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || named("XDG_CACHE_HOME").or_else(|| Some(named("HOME")?.join(".cache")));
+    named("SLUICE_PLUGIN_TOOLS")
+        .or_else(|| Some(cache()?.join("sluice").join("plugin-tools")))
+        .unwrap_or_else(|| env::temp_dir().join("sluice-plugin-tools"))
+}
 
 /// Runs a command to its end; its output goes into the error if it fails.
 pub fn run(command: &mut Command) -> Result<String, BuildError> {
