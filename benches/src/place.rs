@@ -92,7 +92,14 @@ impl Place {
             &format!("{}/lake", self.root),
             LakeSettings::default(),
         );
-        Ok(Services { clock, entropy, cpu, source: Arc::new(self.source(memory_bytes)?), lake, components: Arc::new(NoComponents) })
+        Ok(Services {
+            clock,
+            entropy,
+            cpu,
+            source: Arc::new(self.source(memory_bytes)?),
+            lake,
+            components: Arc::new(NoComponents),
+        })
     }
 }
 

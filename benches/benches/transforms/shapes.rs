@@ -94,6 +94,7 @@ fn buffers(column: &ArrayRef) -> Buffers {
         }
     }
     let data = column.to_data();
-    let part = |place: usize| data.buffers().get(place).cloned().map_or_else(Bytes::new, |b| Bytes::from_owner(Held(b)));
+    let part =
+        |place: usize| data.buffers().get(place).cloned().map_or_else(Bytes::new, |b| Bytes::from_owner(Held(b)));
     if data.buffers().len() > 1 { (Bytes::new(), part(0), part(1)) } else { (Bytes::new(), Bytes::new(), part(0)) }
 }

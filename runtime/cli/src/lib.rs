@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod components;
 pub mod config;
 mod demo;
 mod discover;

@@ -13,9 +13,10 @@ use sluice_lake::{
 use sluice_pipeline::{LaneSettings, Services};
 use sluice_platform::{Clock, CpuPool, Entropy, LocalStorage, Storage, StorageRouter, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, Source, SourceError};
-use sluice_transform::{Components, NoComponents};
+use sluice_transform::Components;
 use thiserror::Error;
 
+use crate::components::HostedComponents;
 use crate::config::{CatalogChoice, Config, ConfigError, FileFormat, Presence, SigV4};
 use crate::exit::Exit;
 use crate::plugin::PluginError;
@@ -129,14 +130,9 @@ impl Machine {
         let s3: Arc<dyn Storage> = Arc::new(S3Storage::new(Arc::clone(&aws)));
         let local = StorageRouter::new(Arc::new(LocalStorage));
         let storage = SCHEMES.iter().fold(local, |router, scheme| router.with(scheme, Arc::clone(&s3)));
-        Ok(Self {
-            storage: Arc::new(storage),
-            aws,
-            clock,
-            entropy,
-            cpu: CpuPool::new(cpu_threads).map_err(|error| StartError::Threads(error.into()))?,
-            components: Arc::new(NoComponents),
-        })
+        let cpu = CpuPool::new(cpu_threads).map_err(|error| StartError::Threads(error.into()))?;
+        let components = HostedComponents::new(cpu.threads());
+        Ok(Self { storage: Arc::new(storage), aws, clock, entropy, cpu, components })
     }
 
     /// The source for these lanes.

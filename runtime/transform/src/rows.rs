@@ -101,7 +101,8 @@ impl Shaped {
             return Ok(self);
         }
         let kept = |row: usize| keep.value(row);
-        let sources = UInt32Array::from_iter_values((0..self.ops.len()).filter(|row| kept(*row)).map(|r| self.source(r)));
+        let sources =
+            UInt32Array::from_iter_values((0..self.ops.len()).filter(|row| kept(*row)).map(|r| self.source(r)));
         Ok(Self {
             rows: filter_record_batch(&self.rows, keep)?,
             ops: self.ops.iter().enumerate().filter(|(row, _)| kept(*row)).map(|(_, op)| *op).collect(),

@@ -51,11 +51,7 @@ impl TransformSettings {
     }
 
     /// Makes the transform of a table. May compile, so it runs on a thread of the processor pool.
-    pub fn build(
-        &self,
-        table: &TableName,
-        components: &dyn Components,
-    ) -> Result<Arc<dyn Transform>, TransformError> {
+    pub fn build(&self, table: &TableName, components: &dyn Components) -> Result<Arc<dyn Transform>, TransformError> {
         if self.is_empty() {
             return Ok(Arc::new(PassThrough));
         }

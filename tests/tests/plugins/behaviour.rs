@@ -22,7 +22,11 @@ pub fn outcome(language: Language) {
     let sources = shaped.sources.clone().unwrap_or_else(|| UInt32Array::from_iter_values(0..ROWS as u32));
     assert_eq!(sources.values().as_ref(), left, "{language:?}");
     let refused = |row: u32| Rejected { row, column: None, reason: format!("id {row} is refused") };
-    assert_eq!(shaped.rejects, (0..ROWS as u32).filter(|id| id % 5 == 3).map(refused).collect::<Vec<_>>(), "{language:?}");
+    assert_eq!(
+        shaped.rejects,
+        (0..ROWS as u32).filter(|id| id % 5 == 3).map(refused).collect::<Vec<_>>(),
+        "{language:?}"
+    );
     let ids = shaped.rows.column_by_name("id").expect("a column").as_primitive::<Int64Type>();
     let out = shaped.rows.column_by_name("out").expect("a column").as_string::<i32>();
     for (place, row) in left.iter().enumerate() {
@@ -81,9 +85,8 @@ pub fn panic(language: Language) {
 fn fails(language: Language, mode: &str, words: &str) {
     let Some(guest) = open(language, &json!({ "mode": mode })) else { return };
     let rows = Rows::new(3);
-    let shaped = guest
-        .shape(&rows.schema(), rows.input(&[Op::Insert]))
-        .unwrap_or_else(|error| panic!("{language:?}: {error}"));
+    let shaped =
+        guest.shape(&rows.schema(), rows.input(&[Op::Insert])).unwrap_or_else(|error| panic!("{language:?}: {error}"));
     assert_eq!(shaped.rows.num_rows(), 0, "{language:?}");
     assert_eq!(shaped.rejects.iter().map(|reject| reject.row).collect::<Vec<_>>(), [0, 1, 2], "{language:?}");
     for reject in &shaped.rejects {

@@ -50,9 +50,8 @@ fn gives_the_same(language: Language, rows: &Rows, case: &Value, sources: Option
         settings["key"] = json!(["id"]);
     }
     let Some(guest) = open(language, &settings) else { return false };
-    let shaped = guest
-        .shape(&rows.schema(), rows.input(&[Op::Insert]))
-        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    let shaped =
+        guest.shape(&rows.schema(), rows.input(&[Op::Insert])).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(shaped.rejects, [], "{what}");
     // Without a key of its own a guest's dropped rows are deletes.
     let kept = (0..).zip(&shaped.ops).filter(|(_, op)| **op != Op::Delete).map(|(row, _)| row);
@@ -183,7 +182,9 @@ fn number_cases() -> Vec<Value> {
     for name in ["small", "large", "double", "price"] {
         cases.push(json!(["abs", { "column": name }]));
     }
-    for to in ["boolean", "int", "long", "float", "double", "decimal(9,2)", "date", "timestamp", "timestamptz", "binary"] {
+    for to in
+        ["boolean", "int", "long", "float", "double", "decimal(9,2)", "date", "timestamp", "timestamptz", "binary"]
+    {
         cases.push(json!(["cast", { "column": "numerals" }, { "text": to }]));
     }
     for name in ["small", "large", "double", "price", "flag", "bytes"] {

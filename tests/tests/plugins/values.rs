@@ -131,7 +131,10 @@ pub fn of_every_type(rows: usize, nulls: Nulls) -> Rows {
 pub fn many(rows: usize) -> Rows {
     let nulls = Nulls::Some;
     Rows::new(rows)
-        .with("number", Int64Array::from(column(rows, 1, nulls, |row| (row as i64).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64))))
+        .with(
+            "number",
+            Int64Array::from(column(rows, 1, nulls, |row| (row as i64).wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64))),
+        )
         .with("flag", BooleanArray::from(column(rows, 2, nulls, |row| row % 7 < 3)))
         .with("text", {
             let texts = column(rows, 3, nulls, |row| format!("{}{row}", TEXTS[row % TEXTS.len()]));

@@ -9,10 +9,11 @@ use sluice_change::TableName;
 use sluice_platform::Secret;
 use sluice_plugin::build::tools_folder;
 use sluice_plugin::{Project, build};
-use sluice_transform::host::{CodeCache, ComponentTransform, Host, HostSettings, Inspection, digest, inspect};
+use sluice_transform::host::{ComponentTransform, Host, Inspection, digest, inspect};
 use sluice_transform::{ComponentLimits, ComponentSettings};
 
 use super::error::PluginError;
+use crate::components::host;
 
 /// The table where none is named.
 const SAMPLE_TABLE: &str = "sample.rows";
@@ -98,8 +99,7 @@ impl Runner {
     /// A host with the settings of production; compiled code is kept between commands.
     pub fn new() -> Result<Self, PluginError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let cache = CodeCache::open(&tools_folder().join("compiled"));
-        Ok(Self { host: Arc::new(Host::new(&HostSettings::for_threads(threads), cache)?) })
+        Ok(Self { host: Arc::new(host(threads)?) })
     }
 
     /// A component as the transform of a table.

@@ -22,7 +22,12 @@ pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     write(&contract.join("transform.wit"), WIT)?;
     let component = job.work.join("component.wasm");
     let mut command = Command::new("node");
-    command.arg(modules.join("componentize-qjs/cli.mjs")).arg("--wit").arg(&contract).args(["--world", "transform", "--stub-wasi", "--sync"]);
+    command.arg(modules.join("componentize-qjs/cli.mjs")).arg("--wit").arg(&contract).args([
+        "--world",
+        "transform",
+        "--stub-wasi",
+        "--sync",
+    ]);
     run(command.arg("--js").arg(&script).arg("--output").arg(&component).current_dir(&job.work))?;
     fs::read(&component).map_err(|source| file(&component, source))
 }

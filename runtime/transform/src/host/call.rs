@@ -13,7 +13,7 @@ use super::lend::Lent;
 use super::outcome::Outcome;
 use super::plan::CheckedPlan;
 use super::said::{Said, shortened};
-use super::state::{Fault, State};
+use super::state::{Fault, State, Window};
 use crate::ComponentLimits;
 use crate::kernels::Column;
 
@@ -23,6 +23,10 @@ const FUEL_PER_NANOSECOND: u64 = 30;
 /// guests are far from both; loops of compiled code turn slowly for their fuel.
 const FUEL_COMPILED: u64 = 300_000_000;
 const FUEL_INTERPRETED: u64 = 1_500_000_000;
+/// Fuel for what the host does in a call: kernels, copies. Forty of the dearer kernels over every row stay below it.
+const FUEL_HOST: u64 = 300_000_000;
+const FUEL_HOST_ROW: u64 = 200_000;
+const FUEL_HOST_BYTE: u64 = 4_000;
 /// Bytes kept of a message.
 const MESSAGE_BYTES: usize = 1_000;
 
@@ -117,22 +121,26 @@ impl Caller<'_> {
     ) -> Result<(T, Said, Cost), Failure> {
         let _running = self.engines.running();
         let fuel = self.fuel(rows, bytes);
-        // What ends within this time has not used up its fuel, kernels included.
-        let window = Duration::from_nanos(fuel / 2 / FUEL_PER_NANOSECOND).min(self.limits.deadline);
-        let ticks = (window.as_nanos() / TICK.as_nanos()) as u64;
+        let host_fuel = FUEL_HOST
+            .saturating_add(FUEL_HOST_ROW.saturating_mul(rows as u64))
+            .saturating_add(FUEL_HOST_BYTE.saturating_mul(bytes as u64));
+        // What ends within this time has not used up its fuel.
+        let length = Duration::from_nanos(fuel / FUEL_PER_NANOSECOND).min(self.limits.deadline);
+        let ticks = (length.as_nanos() / TICK.as_nanos()) as u64;
         if ticks > 0 && !self.count_fuel {
             let begun = Instant::now();
-            let attempt = self.attempt(self.code.quick(), None, ticks, fuel / 2, &work);
+            let window = Some(Window { begun, length });
+            let attempt = self.attempt(self.code.quick(), None, ticks, host_fuel, window, &work);
             let took = begun.elapsed();
             let interrupted = matches!(&attempt.result, Err(error) if trap(error) == Some(Trap::Interrupt));
-            if !interrupted && took <= window {
+            if !interrupted && took.saturating_sub(attempt.state.host_time()) <= length {
                 return attempt.finish(took, None, self.limits);
             }
         }
         let pre = self.code.metered(self.engines).map_err(Failure::Host)?;
         let ticks = (self.limits.deadline.as_nanos() / TICK.as_nanos()).max(1) as u64;
         let begun = Instant::now();
-        let attempt = self.attempt(pre, Some(fuel), ticks, 0, &work);
+        let attempt = self.attempt(pre, Some(fuel), ticks, host_fuel, None, &work);
         let took = begun.elapsed();
         attempt.finish(took, Some(fuel), self.limits)
     }
@@ -142,11 +150,12 @@ impl Caller<'_> {
         pre: &InstancePre<State>,
         fuel: Option<u64>,
         ticks: u64,
-        kernel_fuel: u64,
+        host_fuel: u64,
+        window: Option<Window>,
         work: impl Fn(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
     ) -> Attempt<T> {
         let limits = self.limits;
-        let state = State::new(limits.memory_bytes, limits.max_output_bytes, fuel.is_some(), kernel_fuel);
+        let state = State::new(limits.memory_bytes, limits.max_output_bytes, host_fuel, window);
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| state);
         store.set_epoch_deadline(ticks);
@@ -181,7 +190,7 @@ impl<T> Attempt<T> {
             Ok(value) => {
                 let cost = Cost {
                     nanoseconds: took.as_nanos() as u64,
-                    fuel: fuel.zip(self.left).map(|(given, left)| given - left),
+                    fuel: fuel.zip(self.left).map(|(given, left)| given - left + self.state.host_fuel()),
                     peak_memory_bytes: self.state.peak_memory_bytes(),
                 };
                 Ok((value, std::mem::take(&mut self.state.said), cost))
@@ -221,10 +230,13 @@ fn failure(error: &wasmtime::Error, state: &State, fuel: Option<u64>, limits: &C
     } else {
         match trap(error) {
             Some(Trap::Interrupt) => return Failure::Deadline,
-            Some(Trap::OutOfFuel) => format!(
-                "it used up its fuel of {} units, which looks like an endless loop (`fuel_per_row` allows more){guest}",
-                fuel.unwrap_or_default()
-            ),
+            Some(Trap::OutOfFuel) => match fuel {
+                Some(fuel) if state.host_fuel() <= state.host_fuel_limit() => format!(
+                    "it used up its fuel of {fuel} units, which looks like an endless loop (`fuel_per_row` allows \
+                     more){guest}"
+                ),
+                _ => format!("its calls to the host used up the fuel that there is for them{guest}"),
+            },
             Some(Trap::StackOverflow) => format!("its stack overflowed, by endless recursion perhaps{guest}"),
             Some(Trap::UnreachableCodeReached) if !guest.is_empty() => format!("it panicked{guest}"),
             Some(trap) => format!("it trapped: {trap}{guest}"),

@@ -39,7 +39,7 @@ pub fn play(data: &[u8]) {
     let Ok(plan) = CheckedPlan::new(guest.plan(), &schema()) else { return };
     let shown = Shown::of(&input.ops, &plan);
     let rows = shown.len(input.ops.len());
-    let mut state = State::new(1 << 20, 1 << 20, false, u64::MAX);
+    let mut state = State::new(1 << 20, 1 << 20, u64::MAX, None);
     let output = guest.output(&plan, rows, &mut state);
     let Ok(outcome) = Outcome::new(&plan, rows, &output, &state) else { return };
     let returned = outcome.sources.as_ref().map_or(rows, Array::len);

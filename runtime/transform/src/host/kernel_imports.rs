@@ -6,7 +6,7 @@ use sluice_change::ColumnType;
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 
-use super::state::{Fault, State, charge};
+use super::state::{self, Fault, State, charge};
 use crate::kernels::{self, Column, KernelError, Limits};
 
 /// Fuel that a kernel takes: a unit is about as dear as one that a guest burns, some 18 of them a nanosecond.
@@ -114,7 +114,8 @@ impl Kernel {
         let units = units.saturating_add(self.cost.byte.saturating_mul(bytes)).saturating_add(extra);
         charge(store, units.saturating_add(CALL))?;
         let limits = Limits { bytes: store.data().bytes_left() };
-        let result = compute(limits).map_err(|error| Fault(format!("{}: {error}", self.name)))?;
+        let result = state::compute(store, || compute(limits))?;
+        let result = result.map_err(|error| Fault(format!("{}: {error}", self.name)))?;
         charge(store, text_bytes(&result).saturating_mul(RESULT_BYTE))?;
         Ok((store.data_mut().push(result)?,))
     }
@@ -421,7 +422,7 @@ mod tests {
         let component = Component::new(&engine, wat::parse_str(&text).unwrap()).unwrap();
         let mut linker = Linker::<State>::new(&engine);
         link(&mut linker.instance("sluice:transform/kernels@1.0.0").unwrap()).unwrap();
-        let mut store = Store::new(&engine, State::new(1 << 20, 1 << 20, false, u64::MAX));
+        let mut store = Store::new(&engine, State::new(1 << 20, 1 << 20, u64::MAX, None));
         linker.instantiate(&mut store, &component).unwrap();
     }
 }

@@ -1,8 +1,12 @@
 //! What the host holds for one instance: its columns, its limits, what it said.
 
-use arrow_array::Array;
-use wasmtime::{AsContextMut, ResourceLimiter, StoreContextMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
+use arrow_array::Array;
+use wasmtime::{ResourceLimiter, StoreContextMut};
+
+use super::engine::TICK;
 use super::said::Said;
 use crate::kernels::Column;
 
@@ -13,6 +17,13 @@ const MOST_COLUMNS: usize = 100_000;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Fault(pub String);
+
+/// The time in which a guest cannot have used up its fuel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub begun: Instant,
+    pub length: Duration,
+}
 
 /// What belongs to one instance of a component.
 #[derive(Debug)]
@@ -25,16 +36,16 @@ pub(super) struct State {
     peak_memory_bytes: usize,
     /// Whether memory was asked for beyond the limit: a guest that gets none traps without saying why.
     pub memory_refused: bool,
-    /// Fuel that kernels took, where the engine counts none.
-    kernel_fuel: u64,
-    kernel_fuel_limit: u64,
-    metered: bool,
+    host_fuel: u64,
+    host_fuel_limit: u64,
+    host_time: Duration,
+    window: Option<Window>,
     /// What the guest said.
     pub said: Said,
 }
 
 impl State {
-    pub fn new(most_memory_bytes: usize, most_bytes: usize, metered: bool, kernel_fuel_limit: u64) -> Self {
+    pub fn new(most_memory_bytes: usize, most_bytes: usize, host_fuel_limit: u64, window: Option<Window>) -> Self {
         Self {
             columns: Vec::new(),
             held_bytes: 0,
@@ -43,9 +54,10 @@ impl State {
             most_memory_bytes,
             peak_memory_bytes: 0,
             memory_refused: false,
-            kernel_fuel: 0,
-            kernel_fuel_limit,
-            metered,
+            host_fuel: 0,
+            host_fuel_limit,
+            host_time: Duration::ZERO,
+            window,
             said: Said::default(),
         }
     }
@@ -84,26 +96,49 @@ impl State {
         self.most_bytes.saturating_sub(self.held_bytes)
     }
 
+    /// Fuel of what the host did for it, in units.
+    pub fn host_fuel(&self) -> u64 {
+        self.host_fuel
+    }
+
+    /// What there is of it.
+    pub fn host_fuel_limit(&self) -> u64 {
+        self.host_fuel_limit
+    }
+
+    /// Time that the host took for it.
+    pub fn host_time(&self) -> Duration {
+        self.host_time
+    }
+
     /// The most memory that it had, in bytes.
     pub fn peak_memory_bytes(&self) -> usize {
         self.peak_memory_bytes
     }
 }
 
-/// Takes fuel for work that the host does for a guest.
+/// Takes fuel for work that the host does for a guest. It is counted apart from the guest's own, and on every engine.
 pub(super) fn charge(store: &mut StoreContextMut<'_, State>, units: u64) -> wasmtime::Result<()> {
-    if store.data().metered {
-        let left = store.get_fuel()?.checked_sub(units);
-        store.as_context_mut().set_fuel(left.unwrap_or(0))?;
-        return match left {
-            Some(_) => Ok(()),
-            None => Err(wasmtime::Trap::OutOfFuel.into()),
-        };
-    }
     let state = store.data_mut();
-    state.kernel_fuel = state.kernel_fuel.saturating_add(units);
-    // The metered engine will say whether that was too much.
-    if state.kernel_fuel > state.kernel_fuel_limit { Err(wasmtime::Trap::Interrupt.into()) } else { Ok(()) }
+    state.host_fuel = state.host_fuel.saturating_add(units);
+    if state.host_fuel > state.host_fuel_limit { Err(wasmtime::Trap::OutOfFuel.into()) } else { Ok(()) }
+}
+
+/// Computes for a guest, on its time but not on that which it may take itself.
+#[allow(clippy::disallowed_methods, reason = "a guard against loops; no row's fate depends on the time")]
+pub(super) fn compute<T>(store: &mut StoreContextMut<'_, State>, work: impl FnOnce() -> T) -> wasmtime::Result<T> {
+    let begun = Instant::now();
+    // A defect of a kernel is the host's, and costs this batch and not the process.
+    let result = catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| Fault("a kernel panicked, which is a defect of sluice: please report it".to_owned()))?;
+    let state = store.data_mut();
+    state.host_time += begun.elapsed();
+    if let Some(window) = state.window {
+        let spent = window.begun.elapsed().saturating_sub(state.host_time);
+        let left = window.length.saturating_sub(spent);
+        store.set_epoch_deadline((left.as_nanos() / TICK.as_nanos()) as u64 + 1);
+    }
+    Ok(result)
 }
 
 impl ResourceLimiter for State {
