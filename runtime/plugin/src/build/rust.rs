@@ -16,7 +16,13 @@ const TARGET: &str = "wasm32-unknown-unknown";
 pub fn build(job: &Job<'_>) -> Result<Vec<u8>, BuildError> {
     // Cargo runs in the project's folder.
     let target = absolute(job.work.join("cargo")).map_err(|source| file(&job.work, source))?;
-    let messages = run(&mut cargo(job, &target)).map_err(|error| match error {
+    let mut built = run(&mut cargo(job, &target));
+    let missing = matches!(&built, Err(BuildError::Command { output, .. }) if target_is_missing(output));
+    // Without rustup the target is a matter of the distribution's packages, and the first error says so.
+    if missing && run(Command::new("rustup").args(["target", "add", TARGET]).current_dir(job.project)).is_ok() {
+        built = run(&mut cargo(job, &target));
+    }
+    let messages = built.map_err(|error| match error {
         BuildError::Missing { what, .. } => {
             BuildError::Missing { what, advice: "install Rust from https://rustup.rs".to_owned() }
         }
