@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use sluice_benches::cost::Cost;
-use sluice_benches::place::{Board, Place, until};
+use sluice_benches::place::{Place, caught_up};
 use sluice_benches::workload::{self, Files, Workload};
 use sluice_benches::{Failure, usage};
 use sluice_change::Position;
-use sluice_pipeline::{BatchSettings, LaneState, LaneStatus, ProcessSettings};
+use sluice_pipeline::{BatchSettings, ProcessSettings};
 use sluice_source::Source;
 use tokio_util::sync::CancellationToken;
 
@@ -74,11 +74,6 @@ async fn measure(place: &Place, table: &Path, workload: Workload, files: Files, 
         changes.cpu
     );
     Ok(())
-}
-
-async fn caught_up(status: &mut Board, changes: u64) -> Result<(), Failure> {
-    let done = |lane: &LaneStatus| lane.state == LaneState::CaughtUp && lane.committed.changes() == changes;
-    until(status, |_| false, |lanes| lanes.iter().all(done)).await
 }
 
 /// The limit: the change files read and decoded, and nothing else.

@@ -11,7 +11,7 @@ use sluice_pipeline::{
 };
 use sluice_platform::{CpuPool, LocalStorage, Storage, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
-use sluice_transform::NoComponents;
+use sluice_transform::{Components, NoComponents, TransformSettings};
 use tokio::sync::watch;
 
 use crate::Failure;
@@ -28,13 +28,27 @@ pub struct Place {
     root: String,
     /// The tables with their columns and keys.
     pub tables: Vec<(TableName, TableSchema)>,
+    components: Arc<dyn Components>,
+    transform: TransformSettings,
 }
 
 impl Place {
     /// The place below `folder`.
     pub fn new(folder: &Path, tables: Vec<(TableName, TableSchema)>) -> Self {
         let root = LocalStorage::location(folder);
-        Self { folder: folder.to_owned(), storage: Arc::new(LocalStorage), root, tables }
+        Self {
+            folder: folder.to_owned(),
+            storage: Arc::new(LocalStorage),
+            root,
+            tables,
+            components: Arc::new(NoComponents),
+            transform: TransformSettings::default(),
+        }
+    }
+
+    /// The same place with all tables shaped by these steps.
+    pub fn shaped(self, components: Arc<dyn Components>, transform: TransformSettings) -> Self {
+        Self { components, transform, ..self }
     }
 
     /// The same tables at `root` of another storage; only the catalog stays in the folder.
@@ -74,7 +88,7 @@ impl Place {
             ..ProcessSettings::default()
         };
         let lanes: Result<Vec<LaneSettings>, Failure> =
-            self.tables.iter().map(|(name, schema)| lane(name, schema, batch)).collect();
+            self.tables.iter().map(|(name, schema)| self.lane(name, schema, batch)).collect();
         Ok(Supervisor::new(self.services(memory_bytes)?, process, lanes?))
     }
 
@@ -98,29 +112,35 @@ impl Place {
             cpu,
             source: Arc::new(self.source(memory_bytes)?),
             lake,
-            components: Arc::new(NoComponents),
+            components: Arc::clone(&self.components),
+        })
+    }
+
+    fn lane(&self, table: &TableName, schema: &TableSchema, batch: BatchSettings) -> Result<LaneSettings, Failure> {
+        let name = |layer: &str| format!("{layer}.{}_{}", table.schema(), table.table()).parse();
+        Ok(LaneSettings {
+            table: table.clone(),
+            bronze: name("bronze")?,
+            silver: name("silver")?,
+            rejects: name("dead_letters")?,
+            declared: schema.clone(),
+            schema: Default::default(),
+            renames: Default::default(),
+            transform: self.transform.clone(),
+            guess_types: false,
+            format_version: FormatVersion::V3,
+            bronze_partition: vec!["day(_commit_ts)".parse()?],
+            silver_partition: Vec::new(),
+            batch,
+            retry: RetrySettings { max_attempts: 2, first_wait: Duration::from_millis(10), ..RetrySettings::default() },
         })
     }
 }
 
-fn lane(table: &TableName, schema: &TableSchema, batch: BatchSettings) -> Result<LaneSettings, Failure> {
-    let name = |layer: &str| format!("{layer}.{}_{}", table.schema(), table.table()).parse();
-    Ok(LaneSettings {
-        table: table.clone(),
-        bronze: name("bronze")?,
-        silver: name("silver")?,
-        rejects: name("dead_letters")?,
-        declared: schema.clone(),
-        schema: Default::default(),
-        renames: Default::default(),
-        transform: Default::default(),
-        guess_types: false,
-        format_version: FormatVersion::V3,
-        bronze_partition: vec!["day(_commit_ts)".parse()?],
-        silver_partition: Vec::new(),
-        batch,
-        retry: RetrySettings { max_attempts: 2, first_wait: Duration::from_millis(10), ..RetrySettings::default() },
-    })
+/// Waits until every lane has committed so many changes and nothing more is there; a lane that failed ends the wait.
+pub async fn caught_up(board: &mut Board, changes: u64) -> Result<(), Failure> {
+    let done = |lane: &LaneStatus| lane.state == LaneState::CaughtUp && lane.committed.changes() == changes;
+    until(board, |_| false, |lanes| lanes.iter().all(done)).await
 }
 
 /// Waits until all lanes are `done`. A lane that `may_fail` refuses and that failed ends the wait with its reason.

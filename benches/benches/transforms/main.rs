@@ -5,6 +5,7 @@
 
 mod guests;
 mod native;
+mod pipeline;
 mod shapes;
 mod starts;
 
@@ -33,7 +34,8 @@ fn main() -> Result<(), Failure> {
     boundary(&host, &guests, rounds)?;
     languages(&host, &guests, rounds)?;
     metering(&host, &guests)?;
-    starts::measure(&guests, folder.path())
+    starts::measure(&guests, folder.path())?;
+    pipeline::measure(&guests, folder.path(), cache)
 }
 
 /// One way to do the work.
