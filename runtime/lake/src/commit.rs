@@ -7,16 +7,16 @@ use iceberg::spec::{Snapshot, TableMetadata, TableMetadataBuilder};
 use roaring::RoaringBitmap;
 use sluice_change::{Checkpoint, SchemaChange};
 
-use crate::snapshot::Draft;
+use crate::snapshot::{Draft, FileChange};
 use crate::table::{ancestors, checkpoint, of_snapshot, read_list};
 use crate::{CatalogOutcome, FileId, LakeError, LakeTable, Proposal, StoredTable, WrittenFile, io, schema};
 
 /// The branch that everything here reads and writes.
-const MAIN: &str = "main";
+pub(crate) const MAIN: &str = "main";
 /// Wait before the second attempt; it doubles with each.
-const FIRST_WAIT: Duration = Duration::from_millis(20);
+pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// Longest wait between attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything that one commit does, atomically.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +62,19 @@ enum Finding {
     Open,
 }
 
+impl TableChange {
+    /// What it does to files.
+    pub(crate) fn file_change(&self) -> FileChange<'_> {
+        FileChange {
+            files: &self.files,
+            deletes: &self.deletes,
+            replace_all: self.replace_all,
+            rewritten: &[],
+            sequence: None,
+        }
+    }
+}
+
 impl LakeTable {
     /// Commits a change on top of the current snapshot.
     ///
@@ -98,7 +111,7 @@ impl LakeTable {
                 }
                 CatalogOutcome::Unknown(error) => {
                     tracing::warn!(table = %self.context.ident, attempt, %error, "the catalog did not answer; looking");
-                    self.look_again(&change, wait).await?;
+                    self.look_again(&change.files, wait).await?;
                 }
             }
             if attempt < attempts {
@@ -115,11 +128,11 @@ impl LakeTable {
     }
 
     /// Reloads after an unanswered commit, a bounded number of times.
-    async fn look_again(&mut self, change: &TableChange, first_wait: Duration) -> Result<(), LakeError> {
+    pub(crate) async fn look_again(&mut self, ours: &[WrittenFile], first_wait: Duration) -> Result<(), LakeError> {
         let mut wait = first_wait;
         let mut attempts = self.context.settings.commit_attempts.max(1);
         loop {
-            match self.reload(&change.files).await {
+            match self.reload(ours).await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     attempts -= 1;
@@ -185,18 +198,22 @@ impl LakeTable {
             return Ok(false);
         }
         let changed = schema::changed(&self.context.ident, metadata, &change.schema)?.map(Arc::new);
-        let schema = changed.as_ref().unwrap_or_else(|| metadata.current_schema());
+        Ok(self.accepts(changed.as_ref().unwrap_or_else(|| metadata.current_schema()), &change.files))
+    }
+
+    /// Whether files can be part of the table with this schema.
+    pub(crate) fn accepts(&self, schema: &Arc<iceberg::spec::Schema>, files: &[WrittenFile]) -> bool {
         let mut checked: Option<&Arc<iceberg::spec::Schema>> = None;
-        for file in &change.files {
+        for file in files {
             if checked.is_some_and(|checked| Arc::ptr_eq(checked, &file.schema)) {
                 continue;
             }
-            if !schema::accepts(metadata, schema, &file.schema) {
-                return Ok(false);
+            if !schema::accepts(&self.stored.metadata, schema, &file.schema) {
+                return false;
             }
             checked = Some(&file.schema);
         }
-        Ok(true)
+        true
     }
 
     /// Writes the snapshot and sends it to the catalog once. What is left over of a failure is removed.
@@ -220,7 +237,7 @@ impl LakeTable {
         let properties = change.checkpoint.to_properties().map_err(LakeError::checkpoint(ident))?;
         let planned = self.with_schema(&change.schema)?;
         let planned = planned.as_ref().unwrap_or(&base.metadata);
-        let draft = self.draft(change, planned, &properties, written).await?;
+        let draft = self.draft(&change.file_change(), planned, &properties, written).await?;
         let proposal = self.proposal(change, draft.snapshot.clone(), properties)?;
         let outcome = self.context.catalog.commit(&self.context.seams, ident, base, proposal).await?;
         Ok((draft, outcome))
@@ -284,7 +301,7 @@ impl LakeTable {
     }
 
     /// Takes on the snapshot that was committed, without reading anything back.
-    async fn adopt(&mut self, stored: StoredTable, mut draft: Draft) -> Result<(), LakeError> {
+    pub(crate) async fn adopt(&mut self, stored: StoredTable, mut draft: Draft) -> Result<(), LakeError> {
         if stored.metadata.current_snapshot_id() == Some(draft.snapshot.snapshot_id()) {
             self.manifests = draft.manifests;
         } else {

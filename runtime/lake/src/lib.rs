@@ -6,6 +6,7 @@
 
 mod catalog;
 mod commit;
+mod compaction;
 mod deletes;
 mod error;
 mod files;
@@ -23,6 +24,7 @@ mod spec;
 mod summary;
 mod table;
 mod take;
+mod upkeep;
 mod write;
 
 pub use catalog::{
@@ -30,6 +32,9 @@ pub use catalog::{
     RestAuth, RestCatalog, RestSettings, Seams, SqliteCatalog, StoredTable,
 };
 pub use commit::{Outcome, TableChange};
+pub use compaction::{
+    CompactionJob, CompactionPlan, CompactionSettings, CompactionWork, Moved, RewriteOutcome, Rewritten, RowMapping,
+};
 pub use error::{CatalogError, LakeError};
 pub use files::FileSettings;
 pub use ident::{InvalidTableIdent, TableIdent};
@@ -39,6 +44,7 @@ pub use scan::{Scan, ScanBatch, ScanFilter};
 pub use schema_history::{SchemaColumn, SchemaUse, SchemaVersion};
 pub use spec::{FormatVersion, InvalidPartitionField, LakeColumn, PartitionField, PartitionTransform, TableSpec};
 pub use table::{LakeTable, Refreshed, TableFacts};
+pub use upkeep::{ExpirySettings, OrphanSettings, Removal, RemovedFile};
 pub use write::{Encoded, Encoder, WrittenFile};
 
 #[cfg(test)]

@@ -10,10 +10,13 @@ use crate::lake::{Context, Point, metadata_folder};
 use crate::live::{partition_type, promoted, read_manifest, with_row_ids};
 use crate::{LakeError, io, schema};
 
+/// Tells a manifest writer that a file has the sequence number of its snapshot.
+const INHERITED: i64 = -1;
+
 /// A file in a manifest that is to be written.
 pub(crate) enum Entry {
-    /// It comes with this snapshot.
-    Added(DataFile),
+    /// It comes with this snapshot, and with its data sequence number unless another is given.
+    Added { file: DataFile, sequence: Option<i64> },
     /// It was there before.
     Existing { file: DataFile, snapshot_id: i64, sequence: i64, file_sequence: i64 },
     /// It goes with this snapshot.
@@ -84,7 +87,9 @@ impl ManifestWriter<'_> {
         let encoded = io::encode_manifest(output, |writer| {
             for entry in entries {
                 match entry {
-                    Entry::Added(file) => writer.add_file(promote(file, &types)?, -1)?,
+                    Entry::Added { file, sequence } => {
+                        writer.add_file(promote(file, &types)?, sequence.unwrap_or(INHERITED))?;
+                    }
                     Entry::Existing { file, snapshot_id, sequence, file_sequence } => {
                         writer.add_existing_file(promote(file, &types)?, snapshot_id, sequence, Some(file_sequence))?;
                     }
@@ -132,19 +137,7 @@ impl ManifestWriter<'_> {
             return Ok(moved);
         }
         let (merging, mut kept): (Vec<_>, Vec<_>) = std::mem::take(manifests).into_iter().partition(small);
-        let mut bins: Vec<(i32, i64, Vec<ManifestFile>)> = Vec::new();
-        for manifest in merging {
-            let spec_id = manifest.partition_spec_id;
-            let limit = i64::try_from(settings.manifest_bytes).unwrap_or(i64::MAX);
-            match bins.iter_mut().find(|(spec, bytes, _)| *spec == spec_id && *bytes < limit) {
-                Some((_, bytes, bin)) => {
-                    *bytes += manifest.manifest_length;
-                    bin.push(manifest);
-                }
-                None => bins.push((spec_id, manifest.manifest_length, vec![manifest])),
-            }
-        }
-        for (spec_id, _, mut bin) in bins {
+        for (spec_id, mut bin) in bins(merging, settings.manifest_bytes) {
             if bin.len() < 2 {
                 kept.append(&mut bin);
                 continue;
@@ -161,6 +154,23 @@ impl ManifestWriter<'_> {
         *manifests = kept;
         Ok(moved)
     }
+}
+
+/// Manifests in groups of one partition spec, each just above `bytes` long at most.
+pub(crate) fn bins(manifests: Vec<ManifestFile>, bytes: u64) -> Vec<(i32, Vec<ManifestFile>)> {
+    let limit = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let mut bins: Vec<(i32, i64, Vec<ManifestFile>)> = Vec::new();
+    for manifest in manifests {
+        let (spec_id, length) = (manifest.partition_spec_id, manifest.manifest_length);
+        match bins.iter_mut().find(|(spec, bytes, _)| *spec == spec_id && *bytes < limit) {
+            Some((_, bytes, bin)) => {
+                *bytes += length;
+                bin.push(manifest);
+            }
+            None => bins.push((spec_id, length, vec![manifest])),
+        }
+    }
+    bins.into_iter().map(|(spec_id, _, bin)| (spec_id, bin)).collect()
 }
 
 /// Whether a manifest still says something: one whose files are all gone does not.
@@ -219,7 +229,7 @@ fn given_row_id(entries: &[Entry]) -> Option<u64> {
     for entry in entries {
         let id = match entry {
             Entry::Deleted { .. } => continue,
-            Entry::Added(file) | Entry::Existing { file, .. } => u64::try_from(file.first_row_id()?).ok()?,
+            Entry::Added { file, .. } | Entry::Existing { file, .. } => u64::try_from(file.first_row_id()?).ok()?,
         };
         least = Some(least.map_or(id, |least| least.min(id)));
     }

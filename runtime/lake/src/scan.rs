@@ -237,7 +237,7 @@ pub(crate) async fn fetch(
 }
 
 /// Which of `rows` rows from a position on are not deleted; `None`: all.
-fn live_rows(deleted: &RoaringBitmap, first: u64, rows: usize) -> Option<BooleanBuffer> {
+pub(crate) fn live_rows(deleted: &RoaringBitmap, first: u64, rows: usize) -> Option<BooleanBuffer> {
     let from = u32::try_from(first).ok()?;
     let to = u32::try_from(first.saturating_add(rows as u64)).unwrap_or(u32::MAX);
     let mut gone = deleted.range(from..to).peekable();

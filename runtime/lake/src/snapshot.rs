@@ -8,11 +8,10 @@ use iceberg::spec::{
 };
 use roaring::RoaringBitmap;
 
-use crate::commit::TableChange;
 use crate::files::{self, DeletionVector};
 use crate::lake::{Context, Point, data_folder, metadata_folder};
 use crate::live::{DeleteSource, Live};
-use crate::manifest::{Entry, ManifestWriter, is_live, number};
+use crate::manifest::{Entry, ManifestWriter, bins, is_live, number};
 use crate::summary::Tally;
 use crate::{FileId, LakeError, LakeTable, LiveFile, WrittenFile, deletes, io};
 
@@ -47,6 +46,21 @@ pub(crate) struct NewDelete {
     pub positions: Arc<RoaringBitmap>,
 }
 
+/// What a snapshot does to the table's files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileChange<'a> {
+    /// Data files to add.
+    pub files: &'a [WrittenFile],
+    /// Newly deleted positions, of live files and of those to add.
+    pub deletes: &'a HashMap<FileId, RoaringBitmap>,
+    /// Whether all data files before these go.
+    pub replace_all: bool,
+    /// Live files whose rows the new files hold: readers see no difference.
+    pub rewritten: &'a [FileId],
+    /// Data sequence number of the new files; `None`: that of the snapshot.
+    pub sequence: Option<i64>,
+}
+
 /// A data file whose deletes change.
 struct Target {
     id: FileId,
@@ -71,7 +85,7 @@ struct Plan {
 /// Writes one snapshot.
 struct Drafting<'a> {
     table: &'a LakeTable,
-    change: &'a TableChange,
+    change: &'a FileChange<'a>,
     metadata: &'a TableMetadata,
     snapshot_id: i64,
     sequence: i64,
@@ -83,10 +97,10 @@ impl LakeTable {
     /// Writes the files of the snapshot that `change` makes out of the current one, as part of `metadata`, which is the
     /// table with the change's schema. Everything written is added to `written`.
     ///
-    /// The data files that the change deletes from must all be live.
+    /// The data files that the change deletes from or rewrites must all be live.
     pub(crate) async fn draft(
         &self,
-        change: &TableChange,
+        change: &FileChange<'_>,
         metadata: &TableMetadata,
         checkpoint: &[(String, String)],
         written: &mut Vec<String>,
@@ -104,7 +118,7 @@ impl LakeTable {
             metadata,
             snapshot_id,
             sequence: metadata.next_sequence_number(),
-            tally: Tally::default(),
+            tally: Tally { rewrites: !change.rewritten.is_empty(), ..Tally::default() },
             effect: Effect::default(),
         };
         let plan = drafting.plan().await?;
@@ -151,11 +165,16 @@ impl Drafting<'_> {
                 plan.replaced = live.delete_sources().map(|(source, _)| source.clone()).collect();
             }
         }
+        let live = self.table.live.as_ref();
+        for file in self.change.rewritten.iter().filter_map(|id| live?.files.get(id)) {
+            plan.removed.entry(Arc::clone(&file.manifest)).or_default().insert(Arc::clone(&file.path));
+            plan.removed_ids.push(file.id);
+            plan.replaced.extend(file.deletes.iter().filter(|source| source.exclusive).cloned());
+        }
         let new: HashMap<FileId, &WrittenFile> = self.change.files.iter().map(|file| (file.id, file)).collect();
         let mut wanted: Vec<(&FileId, &RoaringBitmap)> =
             self.change.deletes.iter().filter(|(_, positions)| !positions.is_empty()).collect();
         wanted.sort_by_key(|(id, _)| **id);
-        let live = self.table.live.as_ref();
         let merges = wanted.into_iter().map(|(id, positions)| {
             let (table, new) = (self.table, new.get(id).copied());
             let live = live.and_then(|live| live.files.get(id)).filter(|_| !self.change.replace_all);
@@ -224,27 +243,33 @@ impl Drafting<'_> {
     ) -> Result<Vec<ManifestFile>, LakeError> {
         let before = self.table.manifests.iter().filter(|m| m.content == ManifestContentType::Data && is_live(m));
         let mut kept = Vec::new();
-        let mut rewritten = Vec::new();
+        let mut touched = Vec::new();
         for manifest in before {
-            let gone = plan.removed.get(manifest.manifest_path.as_str());
-            if gone.is_none() && !self.change.replace_all {
+            if self.change.replace_all || plan.removed.contains_key(manifest.manifest_path.as_str()) {
+                touched.push(manifest.clone());
+            } else {
                 kept.push(manifest.clone());
-                continue;
             }
-            let goes = |path: &str| gone.is_none_or(|gone| gone.contains(path));
+        }
+        let mut rewritten = Vec::new();
+        for (spec_id, bin) in bins(touched, self.context().settings.manifest_bytes) {
             let mut entries = Vec::new();
-            for entry in writer.read(manifest).await? {
-                if goes(entry.file.file_path()) {
+            for manifest in &bin {
+                let gone = plan.removed.get(manifest.manifest_path.as_str());
+                for entry in writer.read(manifest).await? {
                     let file = &entry.file;
-                    self.tally.removed.count(file.record_count(), file.file_size_in_bytes());
-                    self.tally.partitions.insert((manifest.partition_spec_id, file.partition().clone()));
-                    entries.push(entry.deleted());
-                } else {
-                    entries.push(entry.existing());
+                    if self.change.replace_all || gone.is_some_and(|gone| gone.contains(file.file_path())) {
+                        self.tally.removed.count(file.record_count(), file.file_size_in_bytes());
+                        self.tally.partitions.insert((spec_id, file.partition().clone()));
+                        entries.push(entry.deleted());
+                    } else {
+                        entries.push(entry.existing());
+                    }
                 }
             }
-            let new = writer.write(manifest.partition_spec_id, ManifestContentType::Data, entries).await?;
-            self.effect.moved.insert(manifest.manifest_path.clone(), new.manifest_path.as_str().into());
+            let new = writer.write(spec_id, ManifestContentType::Data, entries).await?;
+            let path: Arc<str> = new.manifest_path.as_str().into();
+            self.effect.moved.extend(bin.into_iter().map(|manifest| (manifest.manifest_path, Arc::clone(&path))));
             rewritten.push(new);
         }
         let merged = writer.merge_small(&mut kept).await?;
@@ -256,12 +281,14 @@ impl Drafting<'_> {
 
     async fn added_manifests(&mut self, writer: &mut ManifestWriter<'_>) -> Result<Vec<ManifestFile>, LakeError> {
         let mut by_spec: BTreeMap<i32, Vec<&WrittenFile>> = BTreeMap::new();
-        for file in &self.change.files {
+        for file in self.change.files {
             by_spec.entry(file.spec_id).or_default().push(file);
         }
         let mut manifests = Vec::with_capacity(by_spec.len());
         for (spec_id, files) in by_spec {
-            let entries = files.iter().map(|file| Entry::Added(DataFile::clone(&file.entry)));
+            let sequence = self.change.sequence;
+            let added = |file: &&WrittenFile| Entry::Added { file: DataFile::clone(&file.entry), sequence };
+            let entries = files.iter().map(added);
             let manifest = writer.write(spec_id, ManifestContentType::Data, entries.collect()).await?;
             let path: Arc<str> = manifest.manifest_path.as_str().into();
             for file in files {
@@ -274,7 +301,7 @@ impl Drafting<'_> {
                     &file.entry,
                     spec_id,
                     partition,
-                    self.sequence,
+                    sequence.unwrap_or(self.sequence),
                     None,
                     manifest,
                 ));
@@ -317,7 +344,7 @@ impl Drafting<'_> {
             }
         }
         for new in &self.effect.deletes {
-            entries.entry(new.source.spec_id).or_default().push(Entry::Added(DataFile::clone(&new.source.entry)));
+            entries.entry(new.source.spec_id).or_default().push(Entry::Added { file: DataFile::clone(&new.source.entry), sequence: None });
         }
         let mut manifests: Vec<ManifestFile> =
             before.iter().filter(|m| !touched.contains(m.manifest_path.as_str())).map(|m| (*m).clone()).collect();

@@ -10,6 +10,8 @@ pub(crate) struct Tally {
     pub added_deletes: Deletes,
     pub removed_deletes: Deletes,
     pub partitions: HashSet<(i32, Struct)>,
+    /// Whether rows only change their place.
+    pub rewrites: bool,
 }
 
 /// Data files.
@@ -90,6 +92,9 @@ impl Tally {
     }
 
     fn operation(&self) -> Operation {
+        if self.rewrites {
+            return Operation::Replace;
+        }
         let takes_away = self.removed.files > 0 || self.added_deletes.files() > 0;
         match (self.added.files > 0, takes_away) {
             (true, true) => Operation::Overwrite,

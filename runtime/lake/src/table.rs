@@ -25,7 +25,7 @@ pub struct LakeTable {
     pub(crate) cache: DeleteCache,
     /// Files that a scan read from the manifests, for the next scan of the same snapshot.
     pub(crate) scanned: Mutex<Option<Arc<Live>>>,
-    pub(crate) next_file: AtomicU32,
+    pub(crate) next_file: Arc<AtomicU32>,
     pub(crate) foreign: Refreshed,
 }
 
@@ -78,7 +78,7 @@ impl LakeTable {
             live: None,
             cache,
             scanned: Mutex::default(),
-            next_file: AtomicU32::new(0),
+            next_file: Arc::default(),
             foreign: Refreshed::default(),
         };
         if table.context.seams.role.keeps_files() {

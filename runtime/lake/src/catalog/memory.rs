@@ -43,6 +43,11 @@ impl MemoryCatalog {
         self.state().faults.extend(faults);
     }
 
+    /// Forgets what no change has met yet.
+    pub fn calm(&self) {
+        self.state().faults.clear();
+    }
+
     /// Whether looking at tables fails from now on.
     pub fn fail_reads(&self, fail: bool) {
         self.state().reads_fail = fail;

@@ -34,7 +34,9 @@ pub struct EncodedDataFile {
     /// For each row of the file, in order, the number of the input row; `None` where the file holds all input rows
     /// in their order.
     pub rows: Option<Vec<u32>>,
-    spec_id: i32,
+    pub(super) spec_id: i32,
+    /// The table's sort order that the rows follow, if they do.
+    pub(super) sort_order: Option<i32>,
 }
 
 impl EncodedDataFile {
@@ -49,6 +51,9 @@ impl EncodedDataFile {
             .partition_spec_id(self.spec_id)
             .record_count(self.record_count)
             .file_size_in_bytes(self.bytes.len() as u64);
+        if let Some(order) = self.sort_order {
+            builder.sort_order_id(order);
+        }
         self.metrics.fill(&mut builder);
         build_entry(&builder)
     }
@@ -179,6 +184,7 @@ fn encode_group(
         metrics: FileMetrics::new(&metadata, fields, nans, BoundLength::Short),
         rows: group.rows,
         spec_id: layout.spec.spec_id(),
+        sort_order: None,
     })
 }
 
@@ -212,18 +218,32 @@ pub(super) struct ParquetBuffer(ArrowWriter<Vec<u8>>);
 
 impl ParquetBuffer {
     pub(super) fn new(schema: ArrowSchemaRef, properties: WriterProperties) -> Result<Self, FilesError> {
+        Self::with_capacity(schema, properties, 0)
+    }
+
+    /// Room for `bytes` is made at once: a large file that grows by doubling needs its memory twice.
+    pub(super) fn with_capacity(
+        schema: ArrowSchemaRef,
+        properties: WriterProperties,
+        bytes: usize,
+    ) -> Result<Self, FilesError> {
         // Readers shall see plain columns, not the dictionaries in which rows happened to arrive.
         let options = ArrowWriterOptions::new()
             .with_properties(properties)
             .with_skip_arrow_metadata(true)
             .with_schema_root("table".to_owned());
-        ArrowWriter::try_new_with_options(Vec::new(), schema, options)
+        ArrowWriter::try_new_with_options(Vec::with_capacity(bytes), schema, options)
             .map(ParquetBuffer)
             .map_err(FilesError::parquet("start a Parquet file"))
     }
 
     pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), FilesError> {
         self.0.write(batch).map_err(FilesError::parquet("encode rows as Parquet"))
+    }
+
+    /// Bytes written, and those of the row group under way.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.bytes_written() + self.0.in_progress_size()
     }
 
     pub(super) fn finish(mut self) -> Result<(Bytes, ParquetMetaData), FilesError> {

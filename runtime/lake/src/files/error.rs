@@ -116,6 +116,14 @@ impl FilesError {
         move |source| FilesError::Arrow { what: what.into(), source }
     }
 
+    pub(crate) fn sort(source: ArrowError) -> FilesError {
+        FilesError::Arrow { what: "sort the rows of a data file".to_owned(), source }
+    }
+
+    pub(crate) fn rewrite(source: ArrowError) -> FilesError {
+        FilesError::Arrow { what: "gather the rows of rewritten files".to_owned(), source }
+    }
+
     pub(super) fn parquet(what: &'static str) -> impl FnOnce(ParquetError) -> FilesError {
         move |source| FilesError::Parquet { what, source }
     }

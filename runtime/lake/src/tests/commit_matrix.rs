@@ -17,7 +17,7 @@ pub async fn foreign_commit(
     let change = TableChange { schema, ..change("foreign", 1, files, deletes) };
     let planned = table.with_schema(&change.schema).unwrap();
     let planned = planned.as_ref().unwrap_or(&table.stored.metadata);
-    let draft = table.draft(&change, planned, &[], &mut Vec::new()).await.unwrap();
+    let draft = table.draft(&change.file_change(), planned, &[], &mut Vec::new()).await.unwrap();
     let mut proposal = table.proposal(&change, draft.snapshot, Vec::new()).unwrap();
     proposal.updates.retain(|update| !matches!(update, TableUpdate::RemoveProperties { .. }));
     send(table, proposal).await;

@@ -50,7 +50,7 @@ async fn commit_delete_file(table: &mut LakeTable, content: DataContentType, row
         written: &mut written,
         count: 0,
     };
-    let entries = vec![Entry::Added(file.build().unwrap())];
+    let entries = vec![Entry::Added { file: file.build().unwrap(), sequence: None }];
     let mut manifests = table.manifests.clone();
     manifests.push(writer.write(0, ManifestContentType::Deletes, entries).await.unwrap());
     number(&mut manifests, sequence, metadata.format_version(), 0);

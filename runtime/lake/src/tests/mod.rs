@@ -3,10 +3,12 @@
 #![allow(clippy::duplicate_mod, reason = "the same tests run over both kinds of catalog")]
 
 mod commit_matrix;
+mod compaction;
 mod fixture;
 mod foreign_deletes;
 mod history;
 mod http_server;
+mod lineage;
 mod manifests;
 mod over_rest;
 mod properties;
@@ -15,3 +17,4 @@ mod rest_identity;
 mod schema_changes;
 mod sqlite;
 mod take;
+mod upkeep;

@@ -1,0 +1,230 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use iceberg::TableUpdate;
+use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
+use sluice_change::SchemaChange;
+use sluice_platform::Storage;
+
+use super::commit_matrix::{foreign_commit, send};
+use super::fixture::*;
+use crate::{
+    ExpirySettings, FormatVersion, LakeTable, MemoryFault, OrphanSettings, Proposal, Removal, Role, StoredTable,
+};
+
+/// Everything but the newest snapshots goes, however young.
+pub fn strict(snapshots: usize) -> ExpirySettings {
+    ExpirySettings { min_snapshots: 1, max_snapshots: snapshots, safe_age: Duration::ZERO, ..ExpirySettings::default() }
+}
+
+pub const ANY_AGE: OrphanSettings = OrphanSettings { min_age: Duration::ZERO };
+
+/// The table as it was at a snapshot, read from its files.
+pub async fn at_snapshot(table: &LakeTable, snapshot_id: i64) -> LakeTable {
+    let reference = SnapshotReference::new(snapshot_id, SnapshotRetention::branch(None, None, None));
+    let update = TableUpdate::SetSnapshotRef { ref_name: "main".to_owned(), reference };
+    let builder = TableMetadata::clone(&table.stored.metadata).into_builder(None);
+    let metadata = update.apply(builder).unwrap().build().unwrap().metadata;
+    let stored = StoredTable { location: table.stored.location.clone(), metadata: Arc::new(metadata) };
+    LakeTable::open(table.context.clone(), stored).await.unwrap()
+}
+
+/// All objects of the table's folders are needed.
+pub async fn assert_no_orphans(fixture: &Fixture, table: &mut LakeTable) {
+    let left = table.preview_orphans(&ANY_AGE).await.unwrap();
+    assert_eq!(left.files, [], "{} objects", fixture.objects("").await.len());
+}
+
+async fn objects(fixture: &Fixture) -> BTreeSet<String> {
+    fixture.objects("").await.into_iter().collect()
+}
+
+/// A table of ten commits, in each of which rows of the one before are deleted.
+async fn scene(seed: u64, version: FormatVersion) -> (Fixture, LakeTable) {
+    let fixture = Fixture::new(seed);
+    let mut table = fixture.table(version).await;
+    let mut before = append(&mut table, "w", 1, 0..10).await[0];
+    for sequence in 2..=10 {
+        let first = sequence as i64 * 10 - 10;
+        let files = table.write(vec![rows(first..first + 10)]).await.unwrap();
+        let next = files[0].id;
+        let gone: Vec<u32> = (0..if sequence == 5 { 10 } else { 3 }).collect();
+        landed(table.commit(change("w", sequence, files, &[(before, &gone)])).await.unwrap());
+        before = next;
+    }
+    (fixture, table)
+}
+
+#[tokio::test]
+async fn expired_snapshots_take_only_their_own_files_with_them() {
+    for version in [FormatVersion::V2, FormatVersion::V3] {
+        let (fixture, mut table) = scene(1, version).await;
+        let wanted = ids(&table).await;
+        let kept: Vec<i64> = crate::table::ancestors(&table.stored.metadata).take(4).map(|s| s.snapshot_id()).collect();
+        let mut then = Vec::new();
+        for id in &kept {
+            then.push(ids(&at_snapshot(&table, *id).await).await);
+        }
+        let before = objects(&fixture).await;
+        let preview = table.preview_expiry(&strict(4), &[]).await.unwrap();
+        assert_eq!(objects(&fixture).await, before);
+        let removal = table.expire(&strict(4), &[]).await.unwrap();
+        assert_eq!(removal, preview);
+        assert_eq!((removal.snapshots.len(), removal.failed), (6, 0));
+        let after = objects(&fixture).await;
+        let gone: BTreeSet<String> = removal.files.iter().map(|file| file.location.clone()).collect();
+        assert_eq!(gone.len() as u64, removal.file_count);
+        let metadata = |location: &&String| !location.ends_with(".metadata.json");
+        assert!(before.difference(&after).filter(metadata).eq(gone.iter()));
+        assert!(gone.iter().any(|location| location.contains("/data/")));
+        assert_eq!(table.facts().snapshots, 4);
+        for (id, then) in kept.iter().zip(then) {
+            assert_eq!(ids(&at_snapshot(&table, *id).await).await, then);
+        }
+        assert_eq!(ids(&fixture.reopened().await).await, wanted);
+        assert_eq!(table.checkpoint().unwrap(), Some(checkpoint("w", 10)));
+        assert_no_orphans(&fixture, &mut table).await;
+        assert_eq!(table.expire(&strict(4), &[]).await.unwrap(), Removal::default());
+    }
+}
+
+#[tokio::test]
+async fn branches_tags_and_snapshots_in_use_stay_readable() {
+    let (fixture, mut table) = scene(2, FormatVersion::V3).await;
+    let all: Vec<i64> = crate::table::ancestors(&table.stored.metadata).map(|s| s.snapshot_id()).collect();
+    let reference = |id, retention| SnapshotReference::new(id, retention);
+    let tag = reference(all[8], SnapshotRetention::Tag { max_ref_age_ms: None });
+    let branch = reference(all[6], SnapshotRetention::branch(Some(2), None, None));
+    let updates = vec![
+        TableUpdate::SetSnapshotRef { ref_name: "audit".to_owned(), reference: tag },
+        TableUpdate::SetSnapshotRef { ref_name: "side".to_owned(), reference: branch },
+    ];
+    send(&mut table, Proposal { requirements: Vec::new(), updates }).await;
+    let removal = table.expire(&strict(2), &[all[3]]).await.unwrap();
+    assert_eq!(removal.snapshots, [all[9], all[5], all[4]]);
+    for id in [0, 1, 2, 3, 6, 7, 8].map(|place: usize| all[place]) {
+        assert!(!ids(&at_snapshot(&table, id).await).await.is_empty());
+    }
+    assert_no_orphans(&fixture, &mut table).await;
+}
+
+#[tokio::test]
+async fn the_position_stays_when_only_an_old_snapshot_carries_it() {
+    let (_, mut table) = scene(3, FormatVersion::V3).await;
+    for _ in 0..3 {
+        foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
+    }
+    let removals = vec!["sluice.checkpoint".to_owned()];
+    let updates = vec![TableUpdate::RemoveProperties { removals }];
+    send(&mut table, Proposal { requirements: Vec::new(), updates }).await;
+    table.expire(&strict(1), &[]).await.unwrap();
+    assert_eq!(table.facts().snapshots, 4);
+    assert_eq!(table.checkpoint().unwrap(), Some(checkpoint("w", 10)));
+}
+
+#[tokio::test]
+async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
+    let (_, mut table) = scene(4, FormatVersion::V3).await;
+    foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
+    table.expire(&strict(1), &[]).await.unwrap();
+    assert_eq!(table.facts().snapshots, 1);
+    assert_eq!(table.checkpoint().unwrap(), Some(checkpoint("w", 10)));
+    append(&mut table, "w", 11, 200..210).await;
+}
+
+#[tokio::test]
+async fn young_snapshots_stay_however_many_there_are() {
+    let (_, mut table) = scene(5, FormatVersion::V3).await;
+    let settings = ExpirySettings { safe_age: Duration::from_secs(60), ..strict(1) };
+    assert_eq!(table.expire(&settings, &[]).await.unwrap(), Removal::default());
+    let by_age = ExpirySettings { max_age: Duration::ZERO, safe_age: Duration::ZERO, ..ExpirySettings::default() };
+    assert_eq!(table.preview_expiry(&by_age, &[]).await.unwrap().snapshots.len(), 0, "ten stay in any case");
+    let by_age = ExpirySettings { min_snapshots: 3, ..by_age };
+    assert_eq!(table.preview_expiry(&by_age, &[]).await.unwrap().snapshots.len(), 7);
+}
+
+#[tokio::test]
+async fn the_tables_own_properties_have_the_last_word() {
+    let (_, mut table) = scene(6, FormatVersion::V3).await;
+    let set = |key: &str, value: &str| {
+        let updates = vec![TableUpdate::SetProperties { updates: [(key.to_owned(), value.to_owned())].into() }];
+        Proposal { requirements: Vec::new(), updates }
+    };
+    send(&mut table, set("history.expire.min-snapshots-to-keep", "7")).await;
+    assert_eq!(table.preview_expiry(&strict(1), &[]).await.unwrap().snapshots.len(), 3);
+    send(&mut table, set("history.expire.max-snapshot-age-ms", "1000000000000")).await;
+    assert_eq!(table.preview_expiry(&strict(1), &[]).await.unwrap().snapshots.len(), 0);
+    send(&mut table, set("history.expire.max-snapshot-age-ms", "0")).await;
+    send(&mut table, set("gc.enabled", "false")).await;
+    assert_eq!(table.expire(&strict(1), &[]).await.unwrap(), Removal::default());
+    assert_eq!(table.remove_orphans(&ANY_AGE).await.unwrap(), Removal::default());
+}
+
+#[tokio::test]
+async fn files_go_only_after_the_commit_has_landed_for_sure() {
+    use MemoryFault::{Conflict, Fail, UnknownLanded, UnknownNotLanded};
+    for (seed, fault) in [(7, Conflict), (8, UnknownLanded), (9, UnknownNotLanded)] {
+        let (fixture, mut table) = scene(seed, FormatVersion::V3).await;
+        fixture.catalog.inject([Some(fault)]);
+        assert_eq!(table.expire(&strict(2), &[]).await.unwrap().snapshots.len(), 8, "{fault:?}");
+        assert_eq!(fixture.reopened().await.facts().snapshots, 2);
+        assert!(!table.foreign().changed);
+        // A metadata file whose commit was lost without an answer.
+        table.remove_orphans(&ANY_AGE).await.unwrap();
+        assert_no_orphans(&fixture, &mut table).await;
+    }
+    let (fixture, mut table) = scene(10, FormatVersion::V3).await;
+    let before = fixture.objects(".avro").await;
+    fixture.catalog.inject([Some(Fail)]);
+    assert!(table.expire(&strict(2), &[]).await.is_err());
+    assert_eq!(fixture.objects(".avro").await, before);
+}
+
+#[tokio::test]
+async fn a_stale_handle_expires_nothing_that_a_newer_commit_needs() {
+    let (fixture, table) = scene(11, FormatVersion::V3).await;
+    let mut stale = fixture.reopened().await;
+    let mut table = table;
+    let first = table.live_files().next().unwrap().id;
+    landed(table.commit(change("w", 11, vec![], &[(first, &[9])])).await.unwrap());
+    let removal = stale.expire(&strict(3), &[]).await.unwrap();
+    assert_eq!(removal.snapshots.len(), 8);
+    assert_eq!(stale.snapshot_id(), table.snapshot_id());
+    assert_no_orphans(&fixture, &mut stale).await;
+    assert_eq!(ids(&fixture.reopened().await).await, ids(&table).await);
+}
+
+#[tokio::test]
+async fn orphans_go_and_what_is_needed_or_another_tables_stays() {
+    let (fixture, mut table) = scene(12, FormatVersion::V3).await;
+    let location = table.facts().location;
+    let before = objects(&fixture).await;
+    let orphans = ["data/a/b.parquet", "data/0.puffin", "metadata/x-m0.avro", "metadata/00099-x.metadata.json"];
+    let kept = ["metadata/version-hint.text", "elsewhere/file", "database/x.parquet"];
+    for name in orphans.iter().chain(&kept) {
+        fixture.storage.write(&format!("{location}/{name}"), bytes::Bytes::from_static(b"12345")).await.unwrap();
+    }
+    let young = OrphanSettings { min_age: Duration::from_secs(1 << 40) };
+    assert_eq!(table.remove_orphans(&young).await.unwrap(), Removal::default());
+    let preview = table.preview_orphans(&ANY_AGE).await.unwrap();
+    let removal = table.remove_orphans(&ANY_AGE).await.unwrap();
+    assert_eq!(removal, preview);
+    assert_eq!((removal.file_count, removal.bytes), (4, 20));
+    let mut wanted = before;
+    wanted.extend(kept.iter().map(|name| format!("{location}/{name}")));
+    assert_eq!(objects(&fixture).await, wanted);
+    // A table whose namespace is this table's name may lie within its folders.
+    fixture.storage.write(&format!("{location}/data/x"), bytes::Bytes::new()).await.unwrap();
+    fixture.lake.create(&"silver.orders.data".parse().unwrap(), &spec(FormatVersion::V3, &[]), Role::Bronze).await.unwrap();
+    assert_eq!(table.remove_orphans(&ANY_AGE).await.unwrap(), Removal::default());
+}
+
+#[tokio::test]
+async fn files_named_in_any_of_the_usual_ways_are_found_again() {
+    use crate::upkeep::fingerprint;
+    assert_eq!(fingerprint("file:/a/b"), fingerprint("file:///a/b"));
+    assert_eq!(fingerprint("s3://b/k"), fingerprint("s3a://b/k"));
+    assert_eq!(fingerprint("/a/b"), fingerprint("file:///a/b"));
+    assert_ne!(fingerprint("s3://b/k"), fingerprint("s3://b/k2"));
+}
