@@ -282,7 +282,7 @@ impl Tables {
     }
 
     /// Takes on the columns that new data brings, under Bronze's names, within the policy.
-    pub fn follow(&mut self, context: &LaneContext, batches: &[ChangeBatch]) -> Result<SchemaChanges, LaneError> {
+    pub async fn follow(&mut self, context: &LaneContext, batches: &[ChangeBatch]) -> Result<SchemaChanges, LaneError> {
         let mut schema = self.schema.clone();
         let mut images = TableSchema::default();
         for batch in batches {
@@ -310,7 +310,7 @@ impl Tables {
         }
         let bronze = log.change_for(&wanted)?;
         let silver = match &self.silver {
-            Some(silver) => silver.change_for(&schema)?,
+            Some(silver) => silver.change_for(context, &schema).await?,
             None => SchemaChange::default(),
         };
         self.schema = schema;
@@ -337,11 +337,18 @@ impl Silver {
     /// What this table's schema has to become for a source table of `source`.
     ///
     /// Promoting a column of a key of several columns changes how keys compare; the index is then built anew.
-    pub fn change_for(&self, source: &TableSchema) -> Result<SchemaChange, LaneError> {
+    pub async fn change_for(&self, context: &LaneContext, source: &TableSchema) -> Result<SchemaChange, LaneError> {
+        let output = if self.transform.digest().is_some() {
+            // A component is asked anew for a schema that it has not seen.
+            let (transform, source) = (Arc::clone(&self.transform), source.clone());
+            context.services.cpu.run(move || transform.output(&source)).await?
+        } else {
+            source.clone()
+        };
         let columns = self.table.columns();
         let columns = columns.iter().map(|column| Column::new(&column.name, column.column_type)).collect();
         let stored = TableSchema { columns, key: self.key.clone() };
-        Ok(stored.change_for(&self.transform.output(source)?.columns)?)
+        Ok(stored.change_for(&output.columns)?)
     }
 
     /// Compares keys in the types that they have once `change` is made; the index is empty after this.

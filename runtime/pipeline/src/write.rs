@@ -55,7 +55,7 @@ pub async fn write(
     position: Position,
     kind: Kind<'_>,
 ) -> Result<Done, LaneError> {
-    let changes = tables.follow(context, &batches)?;
+    let changes = tables.follow(context, &batches).await?;
     if let Some(silver) = &mut tables.silver {
         index_build::follow_key(context, silver, &changes.silver).await?;
     }

@@ -38,6 +38,20 @@ impl Shaped {
         }
     }
 
+    /// Whether both say the same of the same rows, bit for bit.
+    pub(crate) fn is_same_as(&self, other: &Shaped) -> bool {
+        let source = |shaped: &Shaped, row: usize| shaped.sources.as_ref().map_or(row as u32, |rows| rows.value(row));
+        fn unsent(shaped: &Shaped, row: usize) -> &[String] {
+            shaped.unsent.as_ref().map_or(&[], |unsent| &unsent.patterns()[unsent.rows()[row] as usize])
+        }
+        self.ops == other.ops
+            && self.rejects == other.rejects
+            && self.rows == other.rows
+            && self.before == other.before
+            && (0..self.ops.len())
+                .all(|row| source(self, row) == source(other, row) && unsent(self, row) == unsent(other, row))
+    }
+
     /// Stretches of one input behind each other.
     pub(crate) fn concat(mut stretches: Vec<Shaped>) -> Result<Shaped, ArrowError> {
         if stretches.len() == 1

@@ -35,7 +35,7 @@ section! {
         /// component: share of rows that may fail, 0 to 1, before the table is quarantined; default 0.01. A handful may
         /// always fail.
         max_failed_share: Located<Share>,
-        /// component: share of batches, 0 to 1, that are run twice and compared; default 0.
+        /// component: share of batches, 0 to 1, that are run again, whole and cut in two, and compared; default 0.
         check_determinism: Located<Share>,
         /// Gives columns other names, as { old_name = "new_name" }; the key goes along.
         rename: Located<RenameTable>,

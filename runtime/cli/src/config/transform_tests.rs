@@ -74,7 +74,8 @@ fn a_component_has_its_settings_as_json_and_its_limits() {
     let plain = component("").unwrap();
     assert_eq!((plain.name.as_str(), plain.settings.reveal()), ("mask.wasm", "{}"));
     assert_eq!(plain.limits, sluice_transform::ComponentLimits::default());
-    let digest = "AB".repeat(32);
+    // That of the empty file which stands for the component.
+    let digest = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
     let full = component(&format!(
         ", settings = {{ key = '${{SECRET}}', list = [1, 2.5, true, {{ a = 'b' }}], day = 2026-01-31 }}, \
          sha256 = 'sha256:{digest}', memory = '64MiB', fuel_per_row = 1_000, deadline = '2s', max_output = '1MiB', \
@@ -84,12 +85,13 @@ fn a_component_has_its_settings_as_json_and_its_limits() {
     let json: serde_json::Value = serde_json::from_str(full.settings.reveal()).unwrap();
     let wanted = serde_json::json!({ "key": "hush", "list": [1, 2.5, true, { "a": "b" }], "day": "2026-01-31" });
     assert_eq!(json, wanted);
-    assert_eq!(full.sha256, Some("ab".repeat(32)));
+    assert_eq!(full.sha256, Some(digest.to_ascii_lowercase()));
     assert_eq!((full.limits.memory_bytes, full.limits.fuel_per_row), (64 << 20, Some(1_000)));
     assert_eq!((full.limits.deadline, full.limits.max_output_bytes), (Duration::from_secs(2), 1 << 20));
     assert_eq!((full.limits.max_failed_share, full.limits.check_determinism), (0.0, 0.5));
     for (keys, words) in [
         (", sha256 = 'abc'", "64 hexadecimal digits"),
+        (&format!(", sha256 = '{}'", "ab".repeat(32)), "mask.wasm is e3b0c44298fc"),
         (", memory = '1KiB'", "too little"),
         (", fuel_per_row = 0", "without fuel"),
         (", deadline = '0'", "longer than nothing"),

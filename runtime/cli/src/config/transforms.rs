@@ -1,11 +1,13 @@
 //! What the configuration says of a table's transform becomes its settings, checked as far as the columns are known.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use sluice_change::{TableName, TableSchema};
 use sluice_platform::Secret;
 use sluice_transform::builtin::{Builtin, Cast, Condition, Constant, Drop, Filter, Hash, Mask, Rename};
+use sluice_transform::host::digest as component_digest;
 use sluice_transform::{ComponentLimits, ComponentSettings, StepSettings, TransformSettings};
 
 use super::document::TableSection;
@@ -181,18 +183,29 @@ impl Steps<'_> {
         }
         let settings = step.settings.as_ref().map_or_else(|| Secret::new("{}"), |settings| settings.value.0.clone());
         let limits = self.limits(step);
-        let sha256 = step.sha256.as_ref().and_then(|digest| self.digest(digest));
+        let sha256 = step.sha256.as_ref().and_then(|digest| self.digest(digest, &path));
         let table = self.table.clone();
         Some(StepSettings::Component(ComponentSettings { name, table, path, settings, sha256, limits }))
     }
 
-    fn digest(&self, digest: &Located<String>) -> Option<String> {
+    fn digest(&self, digest: &Located<String>, component: &Path) -> Option<String> {
         let text = digest.value.trim().trim_start_matches("sha256:").to_ascii_lowercase();
-        if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Some(text);
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.fault(
+                digest.offset,
+                "`transform`: `sha256` must be 64 hexadecimal digits, as `sha256sum` prints them",
+            );
+            return None;
         }
-        self.fault(digest.offset, "`transform`: `sha256` must be 64 hexadecimal digits, as `sha256sum` prints them");
-        None
+        // The host looks again when it loads the file; here it is told before anything runs.
+        if let Some(found) = fs::read(component).ok().map(|bytes| component_digest(&bytes)).filter(|it| *it != text) {
+            let message = format!(
+                "`transform`: the SHA-256 of {} is {found}: deploy the component that was meant, or correct `sha256`",
+                component.display()
+            );
+            self.fault(digest.offset, message);
+        }
+        Some(text)
     }
 
     fn limits(&self, step: &StepSection) -> ComponentLimits {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{BuildError, Job};
 
@@ -18,8 +19,11 @@ pub fn kept(
     if place.is_dir() {
         return Ok(place);
     }
-    let making = tools.join(format!(".{name}.{}", std::process::id()));
+    static BUILDS: AtomicU32 = AtomicU32::new(0);
+    let number = BUILDS.fetch_add(1, Ordering::Relaxed);
+    let making = tools.join(format!(".{name}.{}.{number}", std::process::id()));
     if making.exists() {
+        // An older process of this number left it.
         fs::remove_dir_all(&making).map_err(|source| file(&making, source))?;
     }
     fs::create_dir_all(&making).map_err(|source| file(&making, source))?;
@@ -71,6 +75,17 @@ mod tests {
         let again = kept(tools.path(), "tool", |_| panic!("made twice")).unwrap();
         assert_eq!(place, again);
         assert_eq!(fs::read_to_string(place.join("bin/tool")).unwrap(), "1");
+    }
+
+    #[test]
+    fn of_builds_at_once_one_wins_and_none_fails() {
+        let tools = tempfile::tempdir().unwrap();
+        let make = || kept(tools.path(), "tool", |place| write(&place.join("bin/tool"), "1")).unwrap();
+        std::thread::scope(|scope| {
+            let builds: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            builds.into_iter().for_each(|build| assert_eq!(build.join().unwrap(), tools.path().join("tool")));
+        });
+        assert_eq!(fs::read_dir(tools.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -257,7 +257,8 @@ impl Run<'_> {
             if self.is_sampled(stretch) {
                 match self.caller.transform(self.plan, &lent) {
                     Ok((again, _, _)) if again == answer.0 => {}
-                    _ => return Err(self.not_deterministic(rows)),
+                    Err(Failure::Deadline | Failure::Host(_)) => {}
+                    _ => return Err(self.not_deterministic(format!("the same {rows} rows gave different answers"))),
                 }
             }
             answer
@@ -268,17 +269,51 @@ impl Run<'_> {
             return Ok(Err(Failure::Rows(reason)));
         }
         let shaped = assemble(self.plan, stretch, &shown, outcome).map_err(|error| self.host(&error))?;
+        if self.is_sampled(stretch) && rows > 1 {
+            self.check_cut(stretch, &shaped)?;
+        }
         Ok(Ok((shaped, said, cost)))
     }
 
-    fn not_deterministic(&self, rows: usize) -> TransformError {
-        TransformError::NotDeterministic {
-            transform: self.transform.settings.name.clone(),
-            reason: format!("the same {rows} rows gave different answers; Silver could not be made anew from Bronze"),
+    /// Whether the rows come to the same where the batch is cut, as it will be when Silver is made anew from Bronze.
+    fn check_cut(&self, stretch: &Input, whole: &Shaped) -> Result<(), TransformError> {
+        let (rows, middle) = (stretch.ops.len(), stretch.ops.len() / 2);
+        let mut halves = Vec::with_capacity(2);
+        for range in [0..middle, middle..rows] {
+            let (start, half) = (range.start as u32, stretch.slice(range));
+            let shown = Shown::of(&half.ops, self.plan);
+            let lent = lend(self.plan, &half, &shown).map_err(|error| self.host(&error))?;
+            let outcome = match shown.len(half.ops.len()) {
+                0 => Outcome::empty(self.plan),
+                _ => match self.caller.transform(self.plan, &lent) {
+                    Ok((outcome, _, _)) => outcome,
+                    Err(Failure::Deadline | Failure::Host(_)) => return Ok(()),
+                    Err(Failure::Rows(reason)) => {
+                        return Err(
+                            self.not_deterministic(format!("{rows} rows went well and half of them failed: {reason}"))
+                        );
+                    }
+                },
+            };
+            let mut shaped = assemble(self.plan, &half, &shown, outcome).map_err(|error| self.host(&error))?;
+            shaped.move_to(start, false);
+            halves.push(shaped);
         }
+        let halves = Shaped::concat(halves).map_err(|error| self.host(&error))?;
+        if halves.is_same_as(whole) {
+            return Ok(());
+        }
+        Err(self.not_deterministic(format!(
+            "{rows} rows gave something else when they were cut in two: a row may depend on itself, the settings and the \
+             seed alone"
+        )))
     }
 
-    /// Whether this batch is run twice; decided by the number of its first row, so that it is the same batches each time.
+    fn not_deterministic(&self, reason: String) -> TransformError {
+        TransformError::NotDeterministic { transform: self.transform.settings.name.clone(), reason }
+    }
+
+    /// Whether this batch is run again; decided by the number of its first row, so that it is the same batches each time.
     fn is_sampled(&self, stretch: &Input) -> bool {
         let share = self.transform.settings.limits.check_determinism;
         let first = stretch.ordinals.values().first().copied().unwrap_or_default();

@@ -79,6 +79,19 @@ fn kernels_cost_fuel_and_room() {
 }
 
 #[test]
+fn a_guest_that_looks_at_the_rows_around_is_found_out_where_that_is_asked_for() {
+    let body = "(call $one (if (result i32) (i32.eq (local.get $rows) (i32.const 1000))
+      (then (call $lower (local.get $email))) (else (local.get $email))))";
+    let component = component(&Promise::default(), body);
+    assert!(run_component(&component, 1_000, |_| {}).is_ok());
+    let error = run_component(&component, 1_000, |limits| limits.check_determinism = 1.0).unwrap_err();
+    assert!(matches!(error, TransformError::NotDeterministic { .. }) && error.is_permanent(), "{error}");
+    says(&error.to_string(), &["not deterministic", "cut in two"]);
+    let honest = crate::guest::component(&Promise::default(), "(call $one (call $lower (local.get $email)))");
+    assert!(run_component(&honest, 1_000, |limits| limits.check_determinism = 1.0).is_ok());
+}
+
+#[test]
 fn columns_are_counted() {
     let body = "(loop $for (drop (call $make (i32.const 32) (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))) (br $for)) (unreachable)";
