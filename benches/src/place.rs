@@ -8,6 +8,7 @@ use sluice_change::{TableName, TableSchema};
 use sluice_lake::{FormatVersion, Lake, LakeSettings, SqliteCatalog};
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, LaneStatus, ProcessSettings, RetrySettings, Services, Supervisor,
+    UpkeepSettings,
 };
 use sluice_platform::{CpuPool, LocalStorage, Storage, SystemClock, SystemEntropy};
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings};
@@ -132,6 +133,7 @@ impl Place {
             bronze_partition: vec!["day(_commit_ts)".parse()?],
             silver_partition: Vec::new(),
             batch,
+            upkeep: UpkeepSettings::default(),
             retry: RetrySettings { max_attempts: 2, first_wait: Duration::from_millis(10), ..RetrySettings::default() },
         })
     }

@@ -282,6 +282,7 @@ impl World {
             bronze_partition: partition(&["day(_commit_ts)".to_owned()]),
             silver_partition: partition(&self.setup.silver_partition),
             batch: BatchSettings { max_rows: self.setup.max_rows, ..BatchSettings::default() },
+            upkeep: UpkeepSettings::none(),
             retry: RetrySettings { max_attempts: 40, ..RetrySettings::default() },
         }
     }

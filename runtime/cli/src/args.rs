@@ -21,6 +21,7 @@ Examples:
   sluice history public.orders 4711        all changes of a key, and its row now
   sluice files public.orders               what has become of every source file
   sluice schemas public.orders             every schema that the table has had
+  sluice maintain --dry-run                which data files would be rewritten, which snapshots would expire
   sluice plugin new mask --lang python     write a transform of your own
 ";
 
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Show every schema that a table of the lake has had, and since when.
     #[command(after_help = format!("{SCHEMAS_HELP}\n{EXIT_HELP}"))]
     Schemas(SchemasArguments),
+    /// Rewrite data files, let snapshots expire and remove orphaned files now, as a run does by itself.
+    #[command(after_help = format!("{MAINTAIN_HELP}\n{EXIT_HELP}"))]
+    Maintain(MaintainArguments),
     /// Run the sample that ships with sluice and show what it made.
     #[command(after_help = format!("{DEMO_HELP}\n{EXIT_HELP}"))]
     Demo(DemoArguments),
@@ -125,6 +129,17 @@ removed.
 Examples:
   sluice status
   sluice status --json | jq '.tables[] | {table, behind_files, freshness_us, state}'
+";
+
+const MAINTAIN_HELP: &str = "\
+A run does all of this beside the stream; by hand it is for tables that no run looks after, or for a look at what would go.
+What is done follows the table's `maintenance` settings. Beside a run that streams into the table it is safe, and the run has
+to read the keys of the table anew.
+
+Examples:
+  sluice maintain public.orders --dry-run     what would be rewritten, expire and be removed
+  sluice maintain public.orders
+  sluice maintain --json                      all tables
 ";
 
 const REJECTS_HELP: &str = "\
@@ -293,6 +308,20 @@ pub(crate) struct FilesArguments {
     /// Count the rows of each file in Bronze too, which reads a column of all of it.
     #[arg(long)]
     pub rows: bool,
+    /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MaintainArguments {
+    /// The table at the source, `schema.table`; all tables without it.
+    pub table: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// Say what would be done, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// JSON instead of tables.
     #[arg(long)]
     pub json: bool,

@@ -11,6 +11,7 @@ mod files;
 mod grid;
 mod history;
 mod logging;
+mod maintain;
 mod outputs;
 mod plugin;
 mod program;

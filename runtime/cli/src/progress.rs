@@ -8,6 +8,7 @@ use sluice_pipeline::{LaneState, LaneStatus};
 use sluice_platform::Clock;
 use tokio::sync::watch;
 
+use crate::outputs::Outputs;
 use crate::words;
 
 /// Tables shown one a line at most; with more of them, those that have most to tell.
@@ -20,6 +21,16 @@ const USUAL_LINES: usize = 24;
 const EVERY: Duration = Duration::from_millis(400);
 /// Share of the newest measurement in a shown rate.
 const FRESHNESS: f64 = 0.3;
+
+/// A line that says what is being done; nothing where nobody watches.
+pub(crate) fn spinner(outputs: &Outputs) -> ProgressBar {
+    if !outputs.watched {
+        return ProgressBar::hidden();
+    }
+    let bar = outputs.progress.add(ProgressBar::new_spinner());
+    bar.enable_steady_tick(EVERY);
+    bar
+}
 
 /// Draws until it is dropped or the lanes are gone.
 pub(crate) async fn show(

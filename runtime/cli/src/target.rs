@@ -26,12 +26,17 @@ impl Target {
             return Err(StartError::Asked(unknown(name, &names)));
         };
         let Some(lake) = machine.existing_lake(config)? else {
-            return Err(StartError::Asked(format!(
-                "nothing has been taken in yet (there is no catalog at {}): run `sluice run` first",
-                config.catalog.address()
-            )));
+            return Err(Self::nothing_yet(config));
         };
         Ok(Self { machine, lane, lake })
+    }
+
+    /// The error where there is no lake yet.
+    pub fn nothing_yet(config: &Config) -> StartError {
+        StartError::Asked(format!(
+            "nothing has been taken in yet (there is no catalog at {}): run `sluice run` first",
+            config.catalog.address()
+        ))
     }
 
     /// The table's log; an error where nothing has been taken in.

@@ -63,6 +63,9 @@ pub trait KeyIndex: Debug + Send {
     /// `snapshot`. Called only once the commit has landed.
     fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), KeyError>;
 
+    /// Sets each location to what `place` gives for it, and takes on `snapshot`: the rows of these keys have moved.
+    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> Result<(), KeyError>;
+
     /// Forgets all keys.
     fn clear(&mut self);
 }

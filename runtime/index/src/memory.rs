@@ -78,6 +78,15 @@ impl KeyIndex for MemoryIndex {
         Ok(())
     }
 
+    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> Result<(), KeyError> {
+        match &mut self.table {
+            Table::Int(map) => map.values_mut().for_each(|location| *location = place(*location)),
+            Table::Bytes(table) => table.slots.iter_mut().for_each(|slot| slot.location = place(slot.location)),
+        }
+        self.snapshot = snapshot;
+        Ok(())
+    }
+
     fn clear(&mut self) {
         match &mut self.table {
             Table::Int(map) => *map = HashMap::default(),

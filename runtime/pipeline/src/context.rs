@@ -45,6 +45,8 @@ pub struct LaneContext {
     pub services: Arc<Services>,
     /// Memory, shared with all lanes.
     pub budget: MemoryBudget,
+    /// Lets rewrites of data files begin.
+    pub rewrites: RewriteGate,
     /// Where it says how it is.
     pub board: StatusBoard,
     /// Names this process in its commits.

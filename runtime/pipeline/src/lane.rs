@@ -13,6 +13,7 @@ use crate::context::LaneContext;
 use crate::error::{Directive, LaneError, directive, explain};
 use crate::status::LaneState;
 use crate::tables::{self, Tables};
+use crate::upkeep::{Finished, Upkeep};
 use crate::write::Kind;
 use crate::{catch_up, index_build, late, replay, write};
 
@@ -114,6 +115,7 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
         pending_since: 0,
         late_file: None,
         looked_for_replays: None,
+        upkeep: Upkeep::new(context.services.clock.now_us()),
         failures,
     };
     session.work().await
@@ -136,6 +138,7 @@ struct Session<'a> {
     pending_since: i64,
     late_file: Option<LateFile>,
     looked_for_replays: Option<i64>,
+    upkeep: Upkeep,
     failures: &'a mut Failures,
 }
 
@@ -144,6 +147,7 @@ enum Wake {
     Stop,
     Pressed,
     Arrived(Option<Arrival>),
+    Rewritten(Finished),
 }
 
 impl Session<'_> {
@@ -154,6 +158,7 @@ impl Session<'_> {
                 biased;
                 () = self.context.stop.cancelled() => Wake::Stop,
                 () = self.context.budget.pressed(self.context.id), if !self.pending.is_empty() => Wake::Pressed,
+                finished = self.upkeep.finished() => Wake::Rewritten(finished),
                 arrival = self.collector.next() => Wake::Arrived(arrival),
             };
             match wake {
@@ -181,6 +186,7 @@ impl Session<'_> {
                         return Ok(end);
                     }
                 }
+                Wake::Rewritten(finished) => self.upkeep.commit(self.context, &mut self.tables, finished).await?,
                 Wake::Arrived(Some(Arrival::Failed(error))) => self.source_failed(error).await?,
                 Wake::Arrived(None) => return Err(LaneError::Moved(self.context.table().to_string())),
             }
@@ -220,14 +226,25 @@ impl Session<'_> {
         }
         self.replay().await?;
         if self.context.once {
+            self.upkeep.finish(self.context, &mut self.tables).await?;
             return Ok(Some(End::CaughtUp));
         }
+        self.upkeep.look(self.context, &mut self.tables).await;
         self.context.board.update(self.context.id, |status| {
             status.state = LaneState::CaughtUp;
             status.backlog_files = 0;
             status.backlog_bytes = 0;
         });
-        if !self.context.pause_for(self.context.process.poll_interval, &self.arrivals).await {
+        let context = self.context;
+        let goes_on = tokio::select! {
+            biased;
+            goes_on = context.pause_for(context.process.poll_interval, &self.arrivals) => goes_on,
+            finished = self.upkeep.finished() => {
+                self.upkeep.commit(context, &mut self.tables, finished).await?;
+                true
+            }
+        };
+        if !goes_on {
             return Ok(Some(End::Stopped));
         }
         self.collector.ask_again();
@@ -331,6 +348,7 @@ impl Session<'_> {
         self.failures.count = 0;
         report(self.context, &done, late_files);
         report_silver(self.context, &self.tables);
+        self.upkeep.look(self.context, &mut self.tables).await;
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ mod shaping;
 mod status;
 mod supervisor;
 mod tables;
+mod upkeep;
 mod write;
 
 pub use bronze::source_columns;
@@ -31,3 +32,4 @@ pub use replay::{ReplayOutcome, ReplayRequest};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;
+pub use upkeep::{Files, Maintained, RewriteGate, UpkeepSettings, maintain};

@@ -5,6 +5,8 @@ use sluice_change::{SchemaPolicy, TableName, TableSchema};
 use sluice_lake::{FormatVersion, PartitionField, TableIdent};
 use sluice_transform::TransformSettings;
 
+use crate::upkeep::UpkeepSettings;
+
 /// What one lane does: which source table goes into which lake tables, and how.
 #[derive(Debug, Clone)]
 pub struct LaneSettings {
@@ -37,6 +39,8 @@ pub struct LaneSettings {
     pub batch: BatchSettings,
     /// What happens when a lane fails.
     pub retry: RetrySettings,
+    /// What is done for the tables beside the stream.
+    pub upkeep: UpkeepSettings,
 }
 
 /// When a batch is full; whichever limit is met first.

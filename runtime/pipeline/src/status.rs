@@ -69,6 +69,10 @@ pub struct LaneStatus {
     pub late_files: u64,
     /// Dead letters that were replayed since the start of the process.
     pub replayed: u64,
+    /// Rewrites of data files that took their place, since the start of the process.
+    pub rewrites: u64,
+    /// Snapshots that expired since the start of the process, of all its tables.
+    pub expired_snapshots: u64,
 }
 
 impl LaneStatus {
@@ -88,6 +92,8 @@ impl LaneStatus {
             unsent_without_row: 0,
             late_files: 0,
             replayed: 0,
+            rewrites: 0,
+            expired_snapshots: 0,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::budget::MemoryBudget;
 use crate::context::{LaneContext, Services};
 use crate::lane;
 use crate::status::{LaneState, LaneStatus, RunReport, StatusBoard};
+use crate::upkeep::RewriteGate;
 use crate::{LaneSettings, ProcessSettings};
 
 /// All lanes of a process.
@@ -41,7 +42,8 @@ impl Supervisor {
     /// After a stop, batches in flight have `stop_within` to finish; then they are abandoned, which loses nothing: they
     /// were not committed and are read again.
     pub async fn run(self, once: bool, stop: CancellationToken) -> RunReport {
-        let budget = MemoryBudget::new(self.process.memory_bytes);
+        let (memory_bytes, rewrites) = RewriteGate::split(self.process.memory_bytes);
+        let budget = MemoryBudget::new(memory_bytes);
         let writer = self.services.entropy.uuid().to_string();
         let mut lanes = JoinSet::new();
         for (id, settings) in self.lanes.into_iter().enumerate() {
@@ -51,6 +53,7 @@ impl Supervisor {
                 process: self.process,
                 services: Arc::clone(&self.services),
                 budget: budget.clone(),
+                rewrites: rewrites.clone(),
                 board: self.board.clone(),
                 writer: writer.clone(),
                 once,

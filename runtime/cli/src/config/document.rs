@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::evolution::{AddedChoice, RenameTable, WidenedChoice};
 use super::reader::{Located, Reading, Value, join, section, wrong_type};
-use super::steps::StepSection;
+use super::steps::{Share, StepSection};
 use super::values::{
     Ascii, ByteSize, CatalogKind, ColumnSpec, Hidden, HiddenTexts, Presence, ReloadChoice, RewrittenChoice, RowEnd,
     TableChoice, TimeSpan, VanishedChoice,
@@ -260,6 +260,8 @@ section! {
         batch: BatchSection,
         /// What happens when the table fails.
         retry: RetrySection,
+        /// What is done for the lake tables beside the stream.
+        maintenance: MaintenanceSection,
         /// Name of the column with the commit time, where it differs from the source's; "" for none.
         timestamp_column: String,
         /// Prefix of before-image columns, where it differs from the source's; "" for none.
@@ -301,6 +303,32 @@ section! {
         first_wait: Located<TimeSpan>,
         /// Longest wait; default "60s".
         max_wait: TimeSpan,
+    }
+}
+
+section! {
+    /// Upkeep of the lake tables, while changes are taken in and by `sluice maintain`.
+    MaintenanceSection {
+        /// Whether data files are rewritten: small ones into large ones, and those with many deleted rows; default true.
+        compact: bool,
+        /// Size of the files to write; default "128MiB", but no more than an eighth of `process.memory`.
+        target_file_size: Located<ByteSize>,
+        /// Share of a file's rows, above 0 and at most 1, that are deleted from which it is rewritten; default 0.25.
+        deleted_share: Located<Share>,
+        /// Whether snapshots expire; default true.
+        expire: bool,
+        /// Age from which a snapshot expires; default "5d".
+        max_snapshot_age: TimeSpan,
+        /// Snapshots that stay however old they are; default 10.
+        min_snapshots: Located<u32>,
+        /// Snapshots that stay at most, if they are old enough for their readers to have ended; default 100.
+        max_snapshots: Located<u32>,
+        /// Age below which no snapshot expires, so that who reads it can end; default "30m".
+        reader_time: TimeSpan,
+        /// Whether files that nothing refers to are removed; default true.
+        remove_orphans: bool,
+        /// How old such a file must be; default "3d", at least "1h".
+        orphan_age: Located<TimeSpan>,
     }
 }
 

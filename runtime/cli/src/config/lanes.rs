@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use sluice_change::{Column, TableName, TableSchema};
-use sluice_lake::{FormatVersion, PartitionField, TableIdent};
-use sluice_pipeline::{BatchSettings, LaneSettings, RetrySettings};
+use sluice_lake::{CompactionSettings, ExpirySettings, FormatVersion, OrphanSettings, PartitionField, TableIdent};
+use sluice_pipeline::{BatchSettings, LaneSettings, RetrySettings, UpkeepSettings};
 
 use super::document::{DocumentSection, TableSection};
 use super::reader::{Located, Reading, Value, nearest};
 use super::transforms::Steps;
 use super::{evolution, names};
 
+/// Files of a commit that is under way anywhere are younger than this.
+const LEAST_ORPHAN_AGE: Duration = Duration::from_secs(3600);
 const BRONZE: &str = "bronze.{schema}_{table}";
 const SILVER: &str = "silver.{schema}_{table}";
 const DEAD_LETTERS: &str = "dead_letters.{schema}_{table}";
@@ -94,6 +97,7 @@ impl Lane<'_> {
         let format_version = self.format_version();
         let batch = self.batch(memory_bytes);
         let retry = self.retry();
+        let upkeep = self.upkeep();
         Some(LaneSettings {
             table: self.table.clone(),
             bronze: bronze?,
@@ -109,6 +113,7 @@ impl Lane<'_> {
             silver_partition: silver_partition?,
             batch,
             retry,
+            upkeep,
         })
     }
 
@@ -213,6 +218,43 @@ impl Lane<'_> {
             self.fault(first.offset, "`retry.first_wait` is longer than `retry.max_wait`");
         }
         settings
+    }
+
+    fn upkeep(&self) -> UpkeepSettings {
+        let defaults = UpkeepSettings::default();
+        let Some(section) = &self.section.maintenance else { return defaults };
+        let at_least_one = |count: &Option<Located<u32>>, name: &str, default: usize| {
+            if let Some(count) = count.as_ref().filter(|count| count.value == 0) {
+                self.fault(count.offset, format!("`maintenance.{name}` must be at least 1"));
+            }
+            count.as_ref().map_or(default, |count| count.value as usize)
+        };
+        if let Some(share) = section.deleted_share.as_ref().filter(|share| share.value.0 <= 0.0) {
+            self.fault(share.offset, "`maintenance.deleted_share` must be above 0 and at most 1");
+        }
+        if let Some(size) = section.target_file_size.as_ref().filter(|size| size.value.0 < 1 << 20) {
+            self.fault(size.offset, "`maintenance.target_file_size` must be at least \"1MiB\"");
+        }
+        if let Some(age) = section.orphan_age.as_ref().filter(|age| age.value.0 < LEAST_ORPHAN_AGE) {
+            let message =
+                "`maintenance.orphan_age` must be at least \"1h\": younger files may belong to a commit under way";
+            self.fault(age.offset, message);
+        }
+        let compaction = defaults.compaction.filter(|_| section.compact.unwrap_or(true)).map(|compaction| {
+            let target = section.target_file_size.as_ref().map_or(compaction.target_bytes, |size| size.value.0 as u64);
+            let share = section.deleted_share.as_ref().map_or(compaction.deleted_share, |share| share.value.0);
+            CompactionSettings { target_bytes: target, deleted_share: share, ..compaction }
+        });
+        let expiry = defaults.expiry.filter(|_| section.expire.unwrap_or(true)).map(|expiry| ExpirySettings {
+            max_age: section.max_snapshot_age.map_or(expiry.max_age, |age| age.0),
+            min_snapshots: at_least_one(&section.min_snapshots, "min_snapshots", expiry.min_snapshots),
+            max_snapshots: at_least_one(&section.max_snapshots, "max_snapshots", expiry.max_snapshots),
+            safe_age: section.reader_time.map_or(expiry.safe_age, |age| age.0),
+        });
+        let orphans = defaults.orphans.filter(|_| section.remove_orphans.unwrap_or(true)).map(|orphans| {
+            OrphanSettings { min_age: section.orphan_age.as_ref().map_or(orphans.min_age, |age| age.value.0) }
+        });
+        UpkeepSettings { compaction, expiry, orphans }
     }
 
     /// Refuses a lake table that another table, or this one in another role, already writes to.

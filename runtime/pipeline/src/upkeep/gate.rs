@@ -1,0 +1,67 @@
+use std::sync::Arc;
+
+use sluice_lake::CompactionSettings;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Part of the process's memory that rewrites have: one in so many.
+const SHARE: usize = 4;
+/// What a rewrite needs while it runs, in lengths of the file that it writes.
+const FILES_HELD: u64 = 2;
+/// The same of a table with a sort order, in bytes that it reads.
+const SORTED_HELD: u64 = 8;
+/// Shortest target worth rewriting for.
+const LEAST_TARGET: u64 = 4 << 20;
+
+/// Lets one rewrite of data files run at a time in a process, within memory that the stream never has.
+#[derive(Debug, Clone)]
+pub struct RewriteGate {
+    one: Arc<Semaphore>,
+    bytes: usize,
+}
+
+impl RewriteGate {
+    /// Splits the memory of a process into what the stream may hold and the gate for what rewrites may hold.
+    pub fn split(memory_bytes: usize) -> (usize, Self) {
+        let bytes = memory_bytes / SHARE;
+        (memory_bytes - bytes, Self { one: Arc::new(Semaphore::new(1)), bytes })
+    }
+
+    /// The right to rewrite now, if no other lane has it.
+    pub fn enter(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.one).try_acquire_owned().ok()
+    }
+
+    /// The same, waiting for it; `None` never comes while the process runs.
+    pub async fn wait(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.one).acquire_owned().await.ok()
+    }
+
+    /// The settings cut down to what fits into the memory.
+    pub fn fitted(&self, settings: &CompactionSettings) -> CompactionSettings {
+        let bytes = self.bytes as u64;
+        CompactionSettings {
+            target_bytes: settings.target_bytes.min((bytes / FILES_HELD).max(LEAST_TARGET)),
+            sort_bytes: settings.sort_bytes.min((bytes / SORTED_HELD).max(LEAST_TARGET)),
+            ..settings.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_rewritten_fits_into_the_memory_that_is_there() {
+        let (stream, gate) = RewriteGate::split(256 << 20);
+        assert_eq!(stream, 192 << 20);
+        let settings = CompactionSettings::default();
+        assert_eq!(gate.fitted(&settings).target_bytes, 32 << 20);
+        assert_eq!(gate.fitted(&settings).sort_bytes, 8 << 20);
+        assert_eq!(RewriteGate::split(4 << 30).1.fitted(&settings), settings);
+        let held = gate.enter();
+        assert!(held.is_some() && gate.enter().is_none());
+        drop(held);
+        assert!(gate.enter().is_some());
+    }
+}

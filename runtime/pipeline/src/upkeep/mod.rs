@@ -1,0 +1,307 @@
+//! What a lane does for its tables beside the stream: data files are rewritten, snapshots expire, orphans go.
+//!
+//! A rewrite reads and writes on its own, beside the lane's commits; the lane itself puts the result in its place between
+//! two of them, so neither waits for the other and neither conflicts. Nothing here ever fails a lane that can go on.
+
+mod by_hand;
+mod gate;
+mod settings;
+
+pub use by_hand::{Files, Maintained, maintain};
+pub use gate::RewriteGate;
+pub use settings::UpkeepSettings;
+
+use std::sync::Arc;
+
+use sluice_index::Location;
+use sluice_lake::{CompactionSettings, FileId, LakeError, LakeTable, Removal, RewriteOutcome, Rewritten, RowMapping};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, info, warn};
+
+use crate::bronze;
+use crate::context::LaneContext;
+use crate::error::{LaneError, explain};
+use crate::tables::{Silver, Tables};
+
+/// Pause after something failed.
+const AFTER_FAILURE_US: i64 = 60_000_000;
+/// Rewrites of one `--once` run and table, at most: a table that never comes to rest must not hold it up.
+const ROUNDS: usize = 64;
+
+/// A table of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Silver,
+    Bronze,
+}
+
+/// What is due, and the rewrite under way.
+#[derive(Debug)]
+pub struct Upkeep {
+    underway: Option<Underway>,
+    /// When rewrites, snapshots and orphans are looked after next, microseconds since the epoch.
+    due_us: [i64; 3],
+    /// The snapshots at which nothing was worth a rewrite.
+    looked: [Option<i64>; 2],
+}
+
+#[derive(Debug)]
+struct Underway {
+    layer: Layer,
+    snapshot: i64,
+    work: AbortOnDropHandle<Result<Rewritten, LakeError>>,
+    _turn: OwnedSemaphorePermit,
+}
+
+/// A rewrite that waits to be committed.
+#[derive(Debug)]
+pub struct Finished {
+    layer: Layer,
+    /// The files, or why there are none.
+    result: Result<Rewritten, String>,
+}
+
+impl Upkeep {
+    /// Begins at this time: what takes long is not done at once.
+    pub fn new(now_us: i64) -> Self {
+        let later = |kind: usize| now_us + micros(kind);
+        Self { underway: None, due_us: [now_us, later(1), later(2)], looked: [None; 2] }
+    }
+
+    /// The rewrite that is done; never, while none is under way.
+    pub async fn finished(&mut self) -> Finished {
+        let Some(underway) = &mut self.underway else { return std::future::pending().await };
+        let result = (&mut underway.work).await;
+        let layer = underway.layer;
+        self.underway = None;
+        let result = match result {
+            Ok(Ok(rewritten)) => Ok(rewritten),
+            Ok(Err(error)) => Err(explain(&LaneError::from(error))),
+            // A panic is a defect of ours; it must not take the lane along.
+            Err(defect) => Err(format!("internal error, please report it: {defect}")),
+        };
+        Finished { layer, result }
+    }
+
+    /// Begins what is due. Whatever fails is tried again later.
+    pub async fn look(&mut self, context: &LaneContext, tables: &mut Tables) {
+        let now_us = context.services.clock.now_us();
+        if self.underway.is_none()
+            && self.is_due(0, now_us)
+            && let Some(turn) = context.rewrites.enter()
+            && let Err(error) = self.begin(context, tables, turn).await
+        {
+            self.put_off(context, 0, now_us, "data files cannot be rewritten now", &explain(&error));
+        }
+        if self.is_due(1, now_us)
+            && let Err(error) = self.expire(context, tables).await
+        {
+            self.put_off(context, 1, now_us, "snapshots cannot expire now", &explain(&error));
+        }
+        if self.is_due(2, now_us)
+            && let Err(error) = remove_orphans(context, tables).await
+        {
+            self.put_off(context, 2, now_us, "orphaned files cannot be removed now", &explain(&error));
+        }
+    }
+
+    fn is_due(&mut self, kind: usize, now_us: i64) -> bool {
+        let due = now_us >= self.due_us[kind];
+        if due {
+            self.due_us[kind] = now_us + micros(kind);
+        }
+        due
+    }
+
+    fn put_off(&mut self, context: &LaneContext, kind: usize, now_us: i64, what: &str, reason: &str) {
+        warn!(table = %context.table(), reason, "{what}; tried again");
+        self.due_us[kind] = self.due_us[kind].max(now_us + AFTER_FAILURE_US);
+    }
+
+    /// Starts the rewrite that does most, if any is worth it.
+    async fn begin(
+        &mut self,
+        context: &LaneContext,
+        tables: &Tables,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<(), LaneError> {
+        let Some(settings) = &context.settings.upkeep.compaction else { return Ok(()) };
+        let settings = context.rewrites.fitted(settings);
+        let silver = tables.silver.as_ref().map(|silver| (Layer::Silver, &silver.table));
+        for (layer, table) in silver.into_iter().chain([(Layer::Bronze, &tables.bronze.table)]) {
+            let snapshot = table.snapshot_id();
+            if snapshot.is_none() || self.looked[layer as usize] == snapshot {
+                continue;
+            }
+            let settings = of_layer(&settings, layer);
+            let plan = table.plan_compaction(&settings).await?;
+            if let Some(reason) = plan.refused {
+                debug!(table = %table.ident(), reason, "data files are left as they are");
+            }
+            let Some(job) = plan.jobs.first() else {
+                self.looked[layer as usize] = snapshot;
+                continue;
+            };
+            if let Some(work) = table.pin(job, &settings).await? {
+                info!(
+                    table = %table.ident(), files = job.files.len(), bytes = job.bytes, deleted = job.deleted,
+                    "data files are rewritten"
+                );
+                let snapshot = work.snapshot_id();
+                let work = AbortOnDropHandle::new(tokio::spawn(work.run()));
+                self.underway = Some(Underway { layer, snapshot, work, _turn: turn });
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what was rewritten in its place.
+    ///
+    /// # Errors
+    ///
+    /// What the lane must not go on after: the table is another one now.
+    pub async fn commit(
+        &mut self,
+        context: &LaneContext,
+        tables: &mut Tables,
+        finished: Finished,
+    ) -> Result<(), LaneError> {
+        let Finished { layer, result } = finished;
+        let now_us = context.services.clock.now_us();
+        let rewritten = match result {
+            Ok(rewritten) => rewritten,
+            Err(reason) => {
+                self.put_off(context, 0, now_us, "data files cannot be rewritten now", &reason);
+                return Ok(());
+            }
+        };
+        let table = match layer {
+            Layer::Silver => tables.silver.as_mut().map(|silver| &mut silver.table),
+            Layer::Bronze => Some(&mut tables.bronze.table),
+        };
+        let Some(table) = table else { return Ok(()) };
+        let outcome = match table.commit_rewrite(&rewritten).await {
+            Ok(outcome) => outcome,
+            Err(error @ LakeError::Unresolved { .. }) => return Err(error.into()),
+            Err(error) => {
+                table.discard_rewrite(rewritten).await;
+                let reason = explain(&error.into());
+                self.put_off(context, 0, now_us, "rewritten data files cannot be committed now", &reason);
+                return Ok(());
+            }
+        };
+        let moved = table.foreign().changed;
+        if let RewriteOutcome::Landed { snapshot_id, mapping } = outcome {
+            context.board.update(context.id, |status| status.rewrites += 1);
+            self.due_us[0] = now_us;
+            if let (Layer::Silver, Some(silver)) = (layer, &tables.silver)
+                && !moved
+            {
+                relocate(context, silver, mapping, snapshot_id).await?;
+            }
+        }
+        match (layer, moved) {
+            (Layer::Silver, true) => Err(LaneError::Moved(context.settings.silver.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rewrites until nothing is worth it, and lets snapshots expire: the end of a run that takes what is there.
+    pub async fn finish(&mut self, context: &LaneContext, tables: &mut Tables) -> Result<(), LaneError> {
+        for _ in 0..ROUNDS {
+            if self.underway.is_none() {
+                let now_us = context.services.clock.now_us();
+                if self.due_us[0] > now_us + micros(0) {
+                    // It failed and is put off; the next run tries again.
+                    break;
+                }
+                let turn = tokio::select! {
+                    biased;
+                    () = context.stop.cancelled() => return Ok(()),
+                    turn = context.rewrites.wait() => turn,
+                };
+                let Some(turn) = turn else { break };
+                if let Err(error) = self.begin(context, tables, turn).await {
+                    self.put_off(context, 0, now_us, "data files cannot be rewritten now", &explain(&error));
+                    break;
+                }
+            }
+            if self.underway.is_none() {
+                break;
+            }
+            let finished = tokio::select! {
+                biased;
+                () = context.stop.cancelled() => return Ok(()),
+                finished = self.finished() => finished,
+            };
+            self.commit(context, tables, finished).await?;
+        }
+        if let Err(error) = self.expire(context, tables).await {
+            let now_us = context.services.clock.now_us();
+            self.put_off(context, 1, now_us, "snapshots cannot expire now", &explain(&error));
+        }
+        Ok(())
+    }
+
+    async fn expire(&self, context: &LaneContext, tables: &mut Tables) -> Result<(), LaneError> {
+        let Some(settings) = &context.settings.upkeep.expiry else { return Ok(()) };
+        let in_use: Vec<i64> = self.underway.iter().map(|underway| underway.snapshot).collect();
+        for table in each(tables) {
+            let removal = table.expire(settings, &in_use).await?;
+            report(context, table, &removal, "snapshots have expired");
+        }
+        Ok(())
+    }
+}
+
+async fn remove_orphans(context: &LaneContext, tables: &mut Tables) -> Result<(), LaneError> {
+    let Some(settings) = &context.settings.upkeep.orphans else { return Ok(()) };
+    for table in each(tables) {
+        let removal = table.remove_orphans(settings).await?;
+        report(context, table, &removal, "files that nothing refers to are removed");
+    }
+    Ok(())
+}
+
+fn report(context: &LaneContext, table: &LakeTable, removal: &Removal, what: &str) {
+    context.board.update(context.id, |status| status.expired_snapshots += removal.snapshots.len() as u64);
+    if removal.file_count > 0 || !removal.snapshots.is_empty() {
+        info!(
+            table = %table.ident(), snapshots = removal.snapshots.len(), files = removal.file_count,
+            bytes = removal.bytes, left = removal.failed, "{what}"
+        );
+    }
+}
+
+fn each(tables: &mut Tables) -> impl Iterator<Item = &mut LakeTable> {
+    let silver = tables.silver.as_mut().map(|silver| &mut silver.table);
+    silver.into_iter().chain([&mut tables.bronze.table]).chain(tables.rejects.as_mut())
+}
+
+/// Bronze keeps the order of its numbers, by which it is read.
+fn of_layer(settings: &CompactionSettings, layer: Layer) -> CompactionSettings {
+    let order_by = (layer == Layer::Bronze).then(|| bronze::SEQUENCE.to_owned());
+    CompactionSettings { order_by, ..settings.clone() }
+}
+
+/// Lets the index follow rows that have moved.
+async fn relocate(
+    context: &LaneContext,
+    silver: &Silver,
+    mapping: Arc<RowMapping>,
+    snapshot: i64,
+) -> Result<(), LaneError> {
+    let index = silver.index.clone();
+    let place = move |location: Location| match mapping.find(FileId(location.file()), location.position()) {
+        Some((file, position)) => Location::new(file.0, position),
+        None => location,
+    };
+    context.services.cpu.run(move || index.lock().relocate(&place, Some(snapshot))).await?;
+    Ok(())
+}
+
+fn micros(kind: usize) -> i64 {
+    i64::try_from(UpkeepSettings::PACE[kind].as_micros()).unwrap_or(i64::MAX)
+}
