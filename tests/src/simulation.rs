@@ -12,9 +12,13 @@ use futures::FutureExt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_decode::{CsvSettings, HeaderMode, MixedSettings, OpColumn, ParquetSettings, RowDelimiter};
-use sluice_lake::{Catalog, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role, Seams, TableIdent};
+use sluice_lake::{
+    Catalog, CompactionSettings, ExpirySettings, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role,
+    Seams, TableIdent,
+};
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
+    UpkeepSettings,
 };
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
@@ -41,6 +45,8 @@ pub struct Setup {
     pub max_rows: usize,
     /// Most records of one batch of the source.
     pub batch_rows: usize,
+    /// Whether data files are rewritten and snapshots expire all the time.
+    pub upkeep: bool,
 }
 
 /// What one run meets.
@@ -282,7 +288,7 @@ impl World {
             bronze_partition: partition(&["day(_commit_ts)".to_owned()]),
             silver_partition: partition(&self.setup.silver_partition),
             batch: BatchSettings { max_rows: self.setup.max_rows, ..BatchSettings::default() },
-            upkeep: UpkeepSettings::none(),
+            upkeep: if self.setup.upkeep { eager_upkeep() } else { UpkeepSettings::none() },
             retry: RetrySettings { max_attempts: 40, ..RetrySettings::default() },
         }
     }
@@ -501,5 +507,29 @@ impl Storage for StormyStorage {
 
     async fn delete(&self, location: &str) -> Result<(), StorageError> {
         self.pass("delete", location, whole, self.inner.delete(location)).await
+    }
+}
+
+/// Upkeep that has something to do after every commit.
+fn eager_upkeep() -> UpkeepSettings {
+    let compaction = CompactionSettings {
+        target_bytes: 40_000,
+        small_share: 0.5,
+        deleted_share: 0.05,
+        growth: 1.0,
+        min_files: 2,
+        min_deleted_bytes: 1,
+        batch_rows: 16,
+        processor_share: 1.0,
+        ..CompactionSettings::default()
+    };
+    let expiry =
+        ExpirySettings { max_age: Duration::ZERO, min_snapshots: 2, max_snapshots: 3, safe_age: Duration::ZERO };
+    UpkeepSettings {
+        compaction: Some(compaction),
+        expiry: Some(expiry),
+        rewrites_every: Duration::ZERO,
+        expiry_every: Duration::ZERO,
+        ..UpkeepSettings::none()
     }
 }

@@ -121,6 +121,7 @@ fn each_table_gets_its_own_records_whatever_happens_on_the_way() {
                 silver_partition: Vec::new(),
                 max_rows: rng.random_range(1..60),
                 batch_rows: rng.random_range(1..40),
+                upkeep: rng.random(),
             };
             let world = World::new(&history.spec, &setup).with_mixed(FOLDER);
             let mut waiting: Vec<&SourceFile> = mixed.files.iter().collect();

@@ -56,11 +56,8 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 fn setup() -> impl Strategy<Value = Setup> {
     let version = select(vec![FormatVersion::V3, FormatVersion::V2]);
-    (version, 1..60_usize, 1..40_usize).prop_map(|(format_version, max_rows, batch_rows)| Setup {
-        format_version,
-        silver_partition: Vec::new(),
-        max_rows,
-        batch_rows,
+    (version, 1..60_usize, 1..40_usize, any::<bool>()).prop_map(|(format_version, max_rows, batch_rows, upkeep)| {
+        Setup { format_version, silver_partition: Vec::new(), max_rows, batch_rows, upkeep }
     })
 }
 

@@ -102,6 +102,7 @@ fn setup(rng: &mut StdRng) -> Setup {
         silver_partition: Vec::new(),
         max_rows: rng.random_range(1..60),
         batch_rows: rng.random_range(1..40),
+        upkeep: rng.random(),
     }
 }
 

@@ -115,7 +115,7 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
         pending_since: 0,
         late_file: None,
         looked_for_replays: None,
-        upkeep: Upkeep::new(context.services.clock.now_us()),
+        upkeep: Upkeep::new(context.services.clock.now_us(), &context.settings.upkeep),
         failures,
     };
     session.work().await

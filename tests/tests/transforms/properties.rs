@@ -47,12 +47,14 @@ fn plan() -> impl Strategy<Value = Plan> {
         keys,
         bad_share,
     });
-    let setup = (1..40_usize, 1..25_usize, any::<bool>()).prop_map(|(max_rows, batch_rows, v2)| Setup {
-        format_version: if v2 { FormatVersion::V2 } else { FormatVersion::V3 },
-        silver_partition: Vec::new(),
-        max_rows,
-        batch_rows,
-    });
+    let setup =
+        (1..40_usize, 1..25_usize, any::<bool>(), any::<bool>()).prop_map(|(max_rows, batch_rows, v2, upkeep)| Setup {
+            format_version: if v2 { FormatVersion::V2 } else { FormatVersion::V3 },
+            silver_partition: Vec::new(),
+            max_rows,
+            batch_rows,
+            upkeep,
+        });
     let lives = prop::collection::vec((0..4_usize, prop::option::weighted(0.7, 1..120_u64)), 0..6);
     (any::<u64>(), any::<bool>(), shape, setup, lives).prop_map(|(seed, changes_key, shape, setup, lives)| Plan {
         seed,

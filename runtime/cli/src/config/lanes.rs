@@ -254,7 +254,7 @@ impl Lane<'_> {
         let orphans = defaults.orphans.filter(|_| section.remove_orphans.unwrap_or(true)).map(|orphans| {
             OrphanSettings { min_age: section.orphan_age.as_ref().map_or(orphans.min_age, |age| age.value.0) }
         });
-        UpkeepSettings { compaction, expiry, orphans }
+        UpkeepSettings { compaction, expiry, orphans, ..defaults }
     }
 
     /// Refuses a lake table that another table, or this one in another role, already writes to.

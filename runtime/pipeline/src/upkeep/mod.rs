@@ -24,6 +24,10 @@ use crate::context::LaneContext;
 use crate::error::{LaneError, explain};
 use crate::tables::{Silver, Tables};
 
+/// Kinds of upkeep.
+const REWRITES: usize = 0;
+const EXPIRY: usize = 1;
+const ORPHANS: usize = 2;
 /// Pause after something failed.
 const AFTER_FAILURE_US: i64 = 60_000_000;
 /// Rewrites of one `--once` run and table, at most: a table that never comes to rest must not hold it up.
@@ -64,9 +68,9 @@ pub struct Finished {
 
 impl Upkeep {
     /// Begins at this time: what takes long is not done at once.
-    pub fn new(now_us: i64) -> Self {
-        let later = |kind: usize| now_us + micros(kind);
-        Self { underway: None, due_us: [now_us, later(1), later(2)], looked: [None; 2] }
+    pub fn new(now_us: i64, settings: &UpkeepSettings) -> Self {
+        let later = |kind: usize| now_us + pace_us(settings, kind);
+        Self { underway: None, due_us: [now_us, later(EXPIRY), later(ORPHANS)], looked: [None; 2] }
     }
 
     /// The rewrite that is done; never, while none is under way.
@@ -88,28 +92,28 @@ impl Upkeep {
     pub async fn look(&mut self, context: &LaneContext, tables: &mut Tables) {
         let now_us = context.services.clock.now_us();
         if self.underway.is_none()
-            && self.is_due(0, now_us)
+            && self.is_due(context, REWRITES, now_us)
             && let Some(turn) = context.rewrites.enter()
             && let Err(error) = self.begin(context, tables, turn).await
         {
-            self.put_off(context, 0, now_us, "data files cannot be rewritten now", &explain(&error));
+            self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &explain(&error));
         }
-        if self.is_due(1, now_us)
+        if self.is_due(context, EXPIRY, now_us)
             && let Err(error) = self.expire(context, tables).await
         {
-            self.put_off(context, 1, now_us, "snapshots cannot expire now", &explain(&error));
+            self.put_off(context, EXPIRY, now_us, "snapshots cannot expire now", &explain(&error));
         }
-        if self.is_due(2, now_us)
+        if self.is_due(context, ORPHANS, now_us)
             && let Err(error) = remove_orphans(context, tables).await
         {
-            self.put_off(context, 2, now_us, "orphaned files cannot be removed now", &explain(&error));
+            self.put_off(context, ORPHANS, now_us, "orphaned files cannot be removed now", &explain(&error));
         }
     }
 
-    fn is_due(&mut self, kind: usize, now_us: i64) -> bool {
+    fn is_due(&mut self, context: &LaneContext, kind: usize, now_us: i64) -> bool {
         let due = now_us >= self.due_us[kind];
         if due {
-            self.due_us[kind] = now_us + micros(kind);
+            self.due_us[kind] = now_us + pace_us(&context.settings.upkeep, kind);
         }
         due
     }
@@ -173,7 +177,7 @@ impl Upkeep {
         let rewritten = match result {
             Ok(rewritten) => rewritten,
             Err(reason) => {
-                self.put_off(context, 0, now_us, "data files cannot be rewritten now", &reason);
+                self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &reason);
                 return Ok(());
             }
         };
@@ -188,14 +192,14 @@ impl Upkeep {
             Err(error) => {
                 table.discard_rewrite(rewritten).await;
                 let reason = explain(&error.into());
-                self.put_off(context, 0, now_us, "rewritten data files cannot be committed now", &reason);
+                self.put_off(context, REWRITES, now_us, "rewritten data files cannot be committed now", &reason);
                 return Ok(());
             }
         };
         let moved = table.foreign().changed;
         if let RewriteOutcome::Landed { snapshot_id, mapping } = outcome {
             context.board.update(context.id, |status| status.rewrites += 1);
-            self.due_us[0] = now_us;
+            self.due_us[REWRITES] = now_us;
             if let (Layer::Silver, Some(silver)) = (layer, &tables.silver)
                 && !moved
             {
@@ -213,7 +217,7 @@ impl Upkeep {
         for _ in 0..ROUNDS {
             if self.underway.is_none() {
                 let now_us = context.services.clock.now_us();
-                if self.due_us[0] > now_us + micros(0) {
+                if self.due_us[REWRITES] > now_us + pace_us(&context.settings.upkeep, REWRITES) {
                     // It failed and is put off; the next run tries again.
                     break;
                 }
@@ -224,7 +228,7 @@ impl Upkeep {
                 };
                 let Some(turn) = turn else { break };
                 if let Err(error) = self.begin(context, tables, turn).await {
-                    self.put_off(context, 0, now_us, "data files cannot be rewritten now", &explain(&error));
+                    self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &explain(&error));
                     break;
                 }
             }
@@ -240,7 +244,7 @@ impl Upkeep {
         }
         if let Err(error) = self.expire(context, tables).await {
             let now_us = context.services.clock.now_us();
-            self.put_off(context, 1, now_us, "snapshots cannot expire now", &explain(&error));
+            self.put_off(context, EXPIRY, now_us, "snapshots cannot expire now", &explain(&error));
         }
         Ok(())
     }
@@ -302,6 +306,7 @@ async fn relocate(
     Ok(())
 }
 
-fn micros(kind: usize) -> i64 {
-    i64::try_from(UpkeepSettings::PACE[kind].as_micros()).unwrap_or(i64::MAX)
+fn pace_us(settings: &UpkeepSettings, kind: usize) -> i64 {
+    let pace = [settings.rewrites_every, settings.expiry_every, settings.orphans_every][kind];
+    i64::try_from(pace.as_micros()).unwrap_or(i64::MAX)
 }

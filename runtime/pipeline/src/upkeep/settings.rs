@@ -11,16 +11,18 @@ pub struct UpkeepSettings {
     pub expiry: Option<ExpirySettings>,
     /// Which files that nothing refers to are removed.
     pub orphans: Option<OrphanSettings>,
+    /// Time between two looks at what is worth a rewrite.
+    pub rewrites_every: Duration,
+    /// Time between two looks at what expires.
+    pub expiry_every: Duration,
+    /// Time between two searches for orphans, which list all files.
+    pub orphans_every: Duration,
 }
 
 impl UpkeepSettings {
-    /// Time between two looks at what is due of each kind: rewrites, snapshots, orphans.
-    pub(super) const PACE: [Duration; 3] =
-        [Duration::from_secs(1), Duration::from_secs(600), Duration::from_secs(24 * 3600)];
-
     /// Nothing is done.
     pub fn none() -> Self {
-        Self { compaction: None, expiry: None, orphans: None }
+        Self { compaction: None, expiry: None, orphans: None, ..Self::default() }
     }
 }
 
@@ -30,6 +32,9 @@ impl Default for UpkeepSettings {
             compaction: Some(CompactionSettings::default()),
             expiry: Some(ExpirySettings::default()),
             orphans: Some(OrphanSettings::default()),
+            rewrites_every: Duration::from_secs(1),
+            expiry_every: Duration::from_secs(600),
+            orphans_every: Duration::from_secs(24 * 3600),
         }
     }
 }
