@@ -344,7 +344,10 @@ impl Drafting<'_> {
             }
         }
         for new in &self.effect.deletes {
-            entries.entry(new.source.spec_id).or_default().push(Entry::Added { file: DataFile::clone(&new.source.entry), sequence: None });
+            entries
+                .entry(new.source.spec_id)
+                .or_default()
+                .push(Entry::Added { file: DataFile::clone(&new.source.entry), sequence: None });
         }
         let mut manifests: Vec<ManifestFile> =
             before.iter().filter(|m| !touched.contains(m.manifest_path.as_str())).map(|m| (*m).clone()).collect();

@@ -168,7 +168,9 @@ impl LakeTable {
         }
         let reads: Vec<_> = changed
             .into_iter()
-            .map(|(source, file)| async move { Ok::<_, LakeError>((source, file, self.positions(file).await?)) }.boxed())
+            .map(|(source, file)| {
+                async move { Ok::<_, LakeError>((source, file, self.positions(file).await?)) }.boxed()
+            })
             .collect();
         let mut reads = stream::iter(reads).buffered(self.context.settings.parallel_files);
         let mut deletes: HashMap<FileId, RoaringBitmap> = HashMap::new();

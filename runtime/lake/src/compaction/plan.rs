@@ -95,11 +95,7 @@ impl LakeTable {
     }
 }
 
-fn plan<'a>(
-    files: impl Iterator<Item = &'a LiveFile>,
-    settings: &CompactionSettings,
-    facts: &Facts,
-) -> CompactionPlan {
+fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSettings, facts: &Facts) -> CompactionPlan {
     let mut settings = settings.clone();
     if facts.sorted {
         settings.job_bytes = settings.sort_bytes;

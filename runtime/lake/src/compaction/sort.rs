@@ -34,11 +34,7 @@ impl Sorting {
     }
 
     /// The rows of a batch in this order; `place` finds a column by field id.
-    pub fn order(
-        &self,
-        batch: &RecordBatch,
-        place: impl Fn(i32) -> Option<usize>,
-    ) -> Result<UInt32Array, FilesError> {
+    pub fn order(&self, batch: &RecordBatch, place: impl Fn(i32) -> Option<usize>) -> Result<UInt32Array, FilesError> {
         let columns = self.columns.iter().filter_map(|(field, options)| {
             let values = batch.column(place(*field)?).clone();
             Some(SortColumn { values, options: Some(*options) })

@@ -216,7 +216,11 @@ async fn orphans_go_and_what_is_needed_or_another_tables_stays() {
     assert_eq!(objects(&fixture).await, wanted);
     // A table whose namespace is this table's name may lie within its folders.
     fixture.storage.write(&format!("{location}/data/x"), bytes::Bytes::new()).await.unwrap();
-    fixture.lake.create(&"silver.orders.data".parse().unwrap(), &spec(FormatVersion::V3, &[]), Role::Bronze).await.unwrap();
+    fixture
+        .lake
+        .create(&"silver.orders.data".parse().unwrap(), &spec(FormatVersion::V3, &[]), Role::Bronze)
+        .await
+        .unwrap();
     assert_eq!(table.remove_orphans(&ANY_AGE).await.unwrap(), Removal::default());
 }
 

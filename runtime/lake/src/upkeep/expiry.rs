@@ -105,8 +105,6 @@ fn expired(
     if metadata.properties().get(GC_PROPERTY).is_some_and(|enabled| enabled == "false") {
         return Ok(Vec::new());
     }
-    // A clock behind that of the last writer must not make snapshots younger than they are, nor older.
-    let now_ms = now_ms.max(metadata.last_updated_ms());
     let table = Retention::new(settings, metadata);
     let mut kept: HashSet<i64> = in_use.iter().copied().collect();
     // What lies between stays as well: a snapshot apart from its branch would be taken for one that was rolled back.

@@ -42,7 +42,9 @@ impl LakeTable {
         self.reload(&[]).await?;
         let mut removal = Removal::default();
         let metadata = Arc::clone(&self.stored.metadata);
-        if metadata.properties().get("gc.enabled").is_some_and(|enabled| enabled == "false") || self.holds_others().await? {
+        if metadata.properties().get("gc.enabled").is_some_and(|enabled| enabled == "false")
+            || self.holds_others().await?
+        {
             return Ok(removal);
         }
         let mut needed = self.needed(&self.stored).await?;

@@ -119,7 +119,8 @@ async fn manifests(
     snapshots: &[SnapshotRef],
     may_miss: bool,
 ) -> Result<BTreeMap<String, ManifestFile>, LakeError> {
-    let reads: Vec<_> = snapshots.iter().map(|snapshot| read_list(context, version, snapshot, may_miss).boxed()).collect();
+    let reads: Vec<_> =
+        snapshots.iter().map(|snapshot| read_list(context, version, snapshot, may_miss).boxed()).collect();
     let mut lists = stream::iter(reads).buffer_unordered(context.settings.parallel_files);
     let mut found = BTreeMap::new();
     while let Some(list) = lists.try_next().await? {

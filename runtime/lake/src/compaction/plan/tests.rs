@@ -122,8 +122,7 @@ fn a_partition_that_rests_is_put_together_once() {
 
 #[test]
 fn files_without_row_ids_wait_for_them() {
-    let files: Vec<LiveFile> =
-        (0..8).map(|id| LiveFile { first_row_id: None, ..file(id, MB, 10, 5, 1) }).collect();
+    let files: Vec<LiveFile> = (0..8).map(|id| LiveFile { first_row_id: None, ..file(id, MB, 10, 5, 1) }).collect();
     let facts = Facts { row_ids: true, ..Facts::default() };
     assert_eq!(plan(files.iter(), &CompactionSettings::default(), &facts).jobs, []);
     assert_eq!(planned(&files, &CompactionSettings::default()).len(), 1);
