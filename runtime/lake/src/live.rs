@@ -174,32 +174,49 @@ impl Live {
         }
         for new in &effect.deletes {
             if let Some(file) = self.files.get_mut(&new.file) {
-                file.deleted = new.positions.len();
+                file.deleted = new.deleted;
                 // A vector takes the place of everything; position deletes leave shared ones standing.
                 let keeps_shared = !new.source.is_vector();
                 file.deletes.retain(|source| keeps_shared && !source.exclusive);
                 file.deletes.push(new.source.clone());
             }
         }
-        if effect.moved.is_empty() {
-            return;
+        if !effect.moved.is_empty() {
+            self.follow(&effect.moved);
         }
+        self.mark_dangling();
+    }
+
+    /// Takes on that the entries of manifests are in others now.
+    fn follow(&mut self, moved: &HashMap<String, Arc<str>>) {
         for file in self.files.values_mut() {
-            if let Some(manifest) = effect.moved.get(&*file.manifest) {
+            if let Some(manifest) = moved.get(&*file.manifest) {
                 file.manifest = Arc::clone(manifest);
             }
             for source in &mut file.deletes {
-                if let Some(manifest) = effect.moved.get(&*source.manifest) {
+                if let Some(manifest) = moved.get(&*source.manifest) {
                     source.manifest = Arc::clone(manifest);
                 }
             }
         }
         // A rewritten manifest no longer holds the deletes that belonged to nothing.
-        self.others.retain(|(source, gone)| !gone || !effect.moved.contains_key(&*source.manifest));
+        self.others.retain(|(source, gone)| !gone || !moved.contains_key(&*source.manifest));
         for (source, _) in &mut self.others {
-            if let Some(manifest) = effect.moved.get(&*source.manifest) {
+            if let Some(manifest) = moved.get(&*source.manifest) {
                 source.manifest = Arc::clone(manifest);
             }
+        }
+    }
+
+    /// Finds the delete files of several data files that say nothing any more: those are gone, or have vectors now.
+    fn mark_dangling(&mut self) {
+        let mut dangling: Vec<bool> = Vec::with_capacity(self.others.len());
+        for (source, gone) in &self.others {
+            let applies = |file: &LiveFile| file.deletes.iter().any(|held| held.key() == source.key());
+            dangling.push(*gone || !self.files.values().any(applies));
+        }
+        for ((_, gone), dangling) in self.others.iter_mut().zip(dangling) {
+            *gone = dangling;
         }
     }
 
@@ -316,6 +333,7 @@ impl Live {
                 _ => crate::deletes::read_all(context, file).await?.len(),
             };
         }
+        self.mark_dangling();
         Ok(())
     }
 }

@@ -11,6 +11,13 @@ use crate::{FormatVersion, LakeError, LakeTable, LiveFile, schema};
 /// Most rows that one job may read: they are counted in 32 bits.
 const MOST_ROWS: u64 = 1 << 31;
 
+/// Bytes in memory of a row for each of its bytes in a file, sorting included.
+const DECODED_FACTOR: u64 = 8;
+/// Bytes that a row group of a file is taken to have at most.
+const LARGEST_ROW_GROUP: u64 = 64 << 20;
+/// Bytes of the rows that are decoded and encoded at a time.
+const BATCHES_BYTES: u64 = 16 << 20;
+
 /// Data files of one partition that are to become others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactionJob {
@@ -24,6 +31,10 @@ pub struct CompactionJob {
     pub deleted: u64,
     /// Length of the files to write.
     pub file_bytes: u64,
+    /// Length of the longest file to read.
+    pub largest: u64,
+    /// Whether the rows are sorted.
+    pub sorted: bool,
     pub(crate) spec_id: i32,
     pub(crate) partition: Struct,
 }
@@ -60,10 +71,16 @@ struct Candidate<'a> {
 }
 
 impl CompactionJob {
-    /// Bytes of memory that the job needs while it runs, about: the file under way, what is read, and its deletes.
-    pub fn memory_bytes(&self, sorted: bool) -> u64 {
-        let rows = (self.rows + self.deleted) / 8;
-        if sorted { self.bytes.saturating_mul(8) + rows } else { self.file_bytes.saturating_mul(2) + rows }
+    /// Bytes of memory that the job needs while it runs, about: the file under way, the row group that is read, the
+    /// deletes. Where rows are sorted it is all of them.
+    pub fn memory_bytes(&self) -> u64 {
+        let deletes = (self.rows + self.deleted) / 8;
+        let rows = if self.sorted {
+            self.bytes.saturating_mul(DECODED_FACTOR)
+        } else {
+            self.file_bytes.saturating_mul(3) / 2 + self.largest.min(LARGEST_ROW_GROUP)
+        };
+        rows + deletes + BATCHES_BYTES
     }
 }
 
@@ -118,6 +135,8 @@ fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSett
             rows: job.iter().map(|candidate| candidate.file.records.saturating_sub(candidate.file.deleted)).sum(),
             deleted: job.iter().map(|candidate| candidate.file.deleted).sum(),
             file_bytes: file_bytes(job.iter().map(|candidate| candidate.live).sum(), settings.target_bytes),
+            largest: job.iter().map(|candidate| candidate.file.bytes).max().unwrap_or(0),
+            sorted: facts.sorted,
             spec_id,
             partition: partition.clone(),
         }));

@@ -22,6 +22,8 @@ pub struct CompactionSettings {
     pub min_files: usize,
     /// Bytes of deleted rows in a partition that make a rewrite worth while even of fewer files than `min_files`.
     pub min_deleted_bytes: u64,
+    /// Bytes of a row group of the files to write, about: who reads them next has so much in memory.
+    pub row_group_bytes: u64,
     /// Most bytes that one job reads, unless a single file is larger.
     pub job_bytes: u64,
     /// The same for tables with a sort order, and the longest file there: rows are sorted in memory, which needs a
@@ -46,6 +48,7 @@ impl Default for CompactionSettings {
             growth: 4.0,
             min_files: 5,
             min_deleted_bytes: 8 << 20,
+            row_group_bytes: 32 << 20,
             job_bytes: 512 << 20,
             sort_bytes: 32 << 20,
             settled_after: Duration::from_secs(30 * 60),

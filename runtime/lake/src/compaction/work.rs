@@ -20,6 +20,8 @@ use crate::live::DeleteSource;
 use crate::scan::{fetch, live_rows};
 use crate::{FileId, FormatVersion, LakeError, LakeTable, LiveFile, WrittenFile, deletes, io, schema};
 
+/// Rows of a row group, however long they are.
+const SMALLEST_ROW_GROUP: usize = 1024;
 /// Waits shorter than this are put together.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 /// Longest wait between two steps.
@@ -142,9 +144,13 @@ impl LakeTable {
         let folder = files::partition_path(spec, &of_spec, &job.partition).map_err(refused())?;
         let separator = if folder.is_empty() { "" } else { "/" };
         let sorting = Sorting::of(metadata);
+        let row_bytes = (job.bytes / (job.rows + job.deleted).max(1)).max(1);
+        let rows = usize::try_from(settings.row_group_bytes / row_bytes).unwrap_or(usize::MAX);
+        let mut file_settings = context.settings.files.clone();
+        file_settings.row_group_rows = file_settings.row_group_rows.min(rows.max(SMALLEST_ROW_GROUP));
         let layout = RewriteLayout::new(
             Arc::clone(current),
-            context.settings.files.clone(),
+            file_settings,
             (job.spec_id, job.partition.clone()),
             sorting.as_ref().map(|sorting| sorting.id),
             self.format_version() == FormatVersion::V3,
