@@ -119,11 +119,11 @@ async fn a_rewrite_whose_file_has_gone_is_dropped_and_swept() {
 #[tokio::test]
 async fn a_rewrite_all_of_whose_rows_went_meanwhile_leaves_no_file() {
     let (fixture, mut table, rewritten) = scene(5, FormatVersion::V3).await;
-    let last = rewritten.files().last().unwrap().id;
+    let first = rewritten.files().first().unwrap().id;
     let gone: Vec<i64> = {
         let before = read(&table).await;
         let mapping = rewritten.mapping();
-        let moves = |at: &(crate::FileId, u32)| mapping.find(at.0, at.1).is_some_and(|(to, _)| to == last);
+        let moves = |at: &(crate::FileId, u32)| mapping.find(at.0, at.1).is_some_and(|(to, _)| to == first);
         before.into_iter().filter(|(_, at)| moves(at)).map(|(id, _)| id).collect()
     };
     assert!(rewritten.files().len() > 1, "{:?}", rewritten.files().len());
@@ -132,7 +132,7 @@ async fn a_rewrite_all_of_whose_rows_went_meanwhile_leaves_no_file() {
     assert_eq!(table.live_files().count(), 5);
     moved(table.commit_rewrite(&rewritten).await.unwrap());
     assert_eq!(table.live_files().count(), rewritten.files().len() - 1);
-    assert!(table.live_file(last).is_none());
+    assert!(table.live_file(first).is_none());
     assert_eq!(table.facts().delete_files, 0);
     let wanted: Vec<i64> = left().into_iter().filter(|id| !gone.contains(id)).collect();
     assert_eq!(ids(&fixture.reopened().await).await, wanted);
