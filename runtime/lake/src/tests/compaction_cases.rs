@@ -32,7 +32,8 @@ async fn rewritten(table: &LakeTable) -> Rewritten {
     let mut jobs = table.plan_compaction(&eager()).await.unwrap().jobs;
     assert_eq!(jobs.len(), 1);
     let job = CompactionJob { file_bytes: SHORT, ..jobs.remove(0) };
-    table.pin(&job, &eager()).await.unwrap().unwrap().run().await.unwrap()
+    let settings = CompactionSettings { batch_rows: 3, ..eager() };
+    table.pin(&job, &settings).await.unwrap().unwrap().run().await.unwrap()
 }
 
 fn left() -> Vec<i64> {
