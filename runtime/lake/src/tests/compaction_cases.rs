@@ -118,25 +118,22 @@ async fn a_rewrite_whose_file_has_gone_is_dropped_and_swept() {
 }
 
 #[tokio::test]
-async fn a_rewrite_all_of_whose_rows_went_meanwhile_leaves_no_file() {
-    let (fixture, mut table, rewritten) = scene(5, FormatVersion::V3).await;
-    let first = rewritten.files().first().unwrap().id;
-    let gone: Vec<i64> = {
-        let before = read(&table).await;
-        let mapping = rewritten.mapping();
-        let moves = |at: &(crate::FileId, u32)| mapping.find(at.0, at.1).is_some_and(|(to, _)| to == first);
-        before.into_iter().filter(|(_, at)| moves(at)).map(|(id, _)| id).collect()
-    };
-    assert!(rewritten.files().len() > 1, "{:?}", rewritten.files().len());
-    let deletes = deletes_of(&table, &gone).await;
-    landed(table.commit(TableChange { deletes, ..change("w", 7, vec![], &[]) }).await.unwrap());
-    assert_eq!(table.live_files().count(), 5);
+async fn a_new_file_all_of_whose_rows_went_meanwhile_is_left_out() {
+    let fixture = Fixture::new(5);
+    let mut table = fixture.table(FormatVersion::V3).await;
+    let file = append(&mut table, "w", 1, 0..100).await[0];
+    landed(table.commit(change("w", 2, vec![], &[(file, &(0..20).collect::<Vec<u32>>())])).await.unwrap());
+    let rewritten = rewritten(&table).await;
+    let first = rewritten.files().first().unwrap();
+    let gone: Vec<u32> = (20..20 + first.records as u32).collect();
+    assert!(gone.len() < 80);
+    landed(table.commit(change("w", 3, vec![], &[(file, &gone)])).await.unwrap());
     moved(table.commit_rewrite(&rewritten).await.unwrap());
     assert_eq!(table.live_files().count(), rewritten.files().len() - 1);
-    assert!(table.live_file(first).is_none());
+    assert!(table.live_file(first.id).is_none());
+    assert!(fixture.storage.head(first.path()).await.is_err());
     assert_eq!(table.facts().delete_files, 0);
-    let wanted: Vec<i64> = left().into_iter().filter(|id| !gone.contains(id)).collect();
-    assert_eq!(ids(&fixture.reopened().await).await, wanted);
+    assert_eq!(ids(&fixture.reopened().await).await, (20 + gone.len() as i64..100).collect::<Vec<_>>());
 }
 
 #[tokio::test]
