@@ -1,7 +1,11 @@
+mod bounds;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use bounds::{LongBounds, TextBounds};
+use bounds::{long_bounds, text_bounds};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{
     DataContentType, DataFile, DataFileFormat, Literal, Manifest, ManifestContentType, ManifestEntry, ManifestFile,
@@ -42,22 +46,6 @@ pub struct LiveFile {
     /// Of columns of text; not kept for tables whose files stay in memory.
     pub(crate) texts: Vec<TextBounds>,
     pub(crate) deletes: Vec<DeleteSource>,
-}
-
-/// Least and greatest value of a column of 64-bit integers or timestamps in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LongBounds {
-    pub field: i32,
-    pub lower: i64,
-    pub upper: i64,
-}
-
-/// A text that no value of a column in a file sorts below, and one that none sorts above.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TextBounds {
-    pub field: i32,
-    pub lower: Box<str>,
-    pub upper: Box<str>,
 }
 
 /// A live delete file (or vector) that applies to a data file.
@@ -449,33 +437,4 @@ fn referenced(file: &DataFile) -> Option<String> {
     };
     // Both bounds of a path longer than the writer's statistics are cut to different texts, so equal means whole.
     bound(file.lower_bounds()).filter(|lower| bound(file.upper_bounds()).as_ref() == Some(lower))
-}
-
-fn long_bounds(file: &DataFile) -> Vec<LongBounds> {
-    let long = |literal: &PrimitiveLiteral| match literal {
-        PrimitiveLiteral::Long(value) => Some(*value),
-        PrimitiveLiteral::Int(value) => Some(i64::from(*value)),
-        _ => None,
-    };
-    let lower = file.lower_bounds().iter();
-    lower
-        .filter_map(|(field, lower)| {
-            let upper = file.upper_bounds().get(field)?;
-            Some(LongBounds { field: *field, lower: long(lower.literal())?, upper: long(upper.literal())? })
-        })
-        .collect()
-}
-
-fn text_bounds(file: &DataFile) -> Vec<TextBounds> {
-    let text = |literal: &PrimitiveLiteral| match literal {
-        PrimitiveLiteral::String(text) => Some(text.as_str().into()),
-        _ => None,
-    };
-    let lower = file.lower_bounds().iter();
-    lower
-        .filter_map(|(field, lower)| {
-            let upper = file.upper_bounds().get(field)?;
-            Some(TextBounds { field: *field, lower: text(lower.literal())?, upper: text(upper.literal())? })
-        })
-        .collect()
 }

@@ -2,15 +2,18 @@ use std::collections::HashMap;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
+use iceberg::TableUpdate;
+use iceberg::spec::{SnapshotReference, SnapshotRetention};
 use sluice_change::{Checkpoint, Column, ColumnType, SchemaChange};
 use sluice_platform::Storage;
 
+use super::commit_matrix::{foreign_commit, send};
 use super::compaction::{SHORT, compact, eager, moved, set_sort_order};
 use super::fixture::*;
 use super::lineage::{check_lineage, lineage};
 use crate::{
-    CompactionJob, CompactionSettings, FormatVersion, LakeSettings, LakeTable, MemoryFault, Outcome, RewriteOutcome,
-    Rewritten, Role, ScanFilter, TableChange,
+    CompactionJob, CompactionSettings, FormatVersion, LakeSettings, LakeTable, MemoryFault, Outcome, Proposal,
+    RewriteOutcome, Rewritten, Role, ScanFilter, TableChange,
 };
 
 /// Rows 0 to 49 in five files, in which row 3 of each is deleted, and the files rewritten but not committed.
@@ -62,6 +65,7 @@ async fn rows_keep_their_ids_and_deleted_ones_stay_deleted() {
     moved(table.commit_rewrite(&rewritten).await.unwrap());
     let wanted: Vec<i64> = left().into_iter().filter(|id| ![20, 29].contains(id)).collect();
     assert_eq!(ids(&table).await, wanted);
+    assert!(table.live_files().all(|file| file.sequence == 6), "rows are as old as what they were read from");
     let reopened = fixture.reopened().await;
     assert_eq!(ids(&reopened).await, wanted);
     check_lineage(&mut before, lineage(&reopened).await);
@@ -175,15 +179,21 @@ async fn a_rewrite_for_a_table_that_was_opened_anew_is_dropped() {
 
 #[tokio::test]
 async fn rows_that_were_given_back_are_not_lost() {
-    let (fixture, mut table, rewritten) = scene(9, FormatVersion::V3).await;
-    let before = crate::table::ancestors(&table.stored.metadata).nth(1).unwrap().snapshot_id();
-    let reference =
-        iceberg::spec::SnapshotReference::new(before, iceberg::spec::SnapshotRetention::branch(None, None, None));
-    let updates = vec![iceberg::TableUpdate::SetSnapshotRef { ref_name: "main".to_owned(), reference }];
+    let (fixture, mut table, first) = scene(9, FormatVersion::V3).await;
+    table.discard_rewrite(first).await;
+    let before = table.snapshot_id().unwrap();
+    // Rows go without the position being touched, and come back with a rollback.
     let mut other = fixture.reopened().await;
-    super::commit_matrix::send(&mut other, crate::Proposal { requirements: Vec::new(), updates }).await;
-    dropped(table.commit_rewrite(&rewritten).await.unwrap());
-    assert_eq!(ids(&fixture.reopened().await).await, (0..50).collect::<Vec<_>>());
+    let gone: Vec<_> = other.live_files().map(|file| (file.id, [0, 1].as_slice())).collect();
+    foreign_commit(&mut other, vec![], &gone, SchemaChange::default()).await;
+    table.refresh().await.unwrap();
+    let rewritten = rewritten(&table).await;
+    let reference = SnapshotReference::new(before, SnapshotRetention::branch(None, None, None));
+    let updates = vec![TableUpdate::SetSnapshotRef { ref_name: "main".to_owned(), reference }];
+    send(&mut other, Proposal { requirements: Vec::new(), updates }).await;
+    table.refresh().await.unwrap();
+    assert!(dropped(table.commit_rewrite(&rewritten).await.unwrap()).contains("are back"));
+    assert_eq!(ids(&fixture.reopened().await).await, left());
 }
 
 #[tokio::test]
@@ -281,9 +291,8 @@ async fn a_table_with_columns_that_would_be_lost_is_not_compacted() {
     let mut fields = table.stored.metadata.current_schema().as_struct().fields().to_vec();
     fields.push(NestedField::optional(9, "token", Type::Primitive(PrimitiveType::Uuid)).into());
     let schema = Schema::builder().with_schema_id(1).with_fields(fields).build().unwrap();
-    let updates =
-        vec![iceberg::TableUpdate::AddSchema { schema }, iceberg::TableUpdate::SetCurrentSchema { schema_id: -1 }];
-    super::commit_matrix::send(&mut table, crate::Proposal { requirements: Vec::new(), updates }).await;
+    let updates = vec![TableUpdate::AddSchema { schema }, TableUpdate::SetCurrentSchema { schema_id: -1 }];
+    send(&mut table, Proposal { requirements: Vec::new(), updates }).await;
     let plan = table.plan_compaction(&eager()).await.unwrap();
     assert_eq!(plan.jobs, []);
     assert!(plan.refused.unwrap().contains("token"));
