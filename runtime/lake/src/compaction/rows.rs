@@ -36,7 +36,7 @@ pub(super) struct Encoding {
 /// What a step of reading and writing came to.
 pub(super) enum Progress {
     Need(Vec<std::ops::Range<u64>>),
-    Went(Option<EncodedDataFile>),
+    Went(Option<Box<EncodedDataFile>>),
     End,
 }
 
@@ -83,7 +83,7 @@ pub(super) fn advance(reading: &mut Reading, encoding: &mut Encoding) -> Result<
     }
     match &mut encoding.held {
         Some(held) => held.push(batch),
-        None => return Ok(Progress::Went(encoding.write(&batch)?)),
+        None => return Ok(Progress::Went(encoding.write(&batch)?.map(Box::new))),
     }
     Ok(Progress::Went(None))
 }

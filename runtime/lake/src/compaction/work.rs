@@ -210,7 +210,7 @@ impl CompactionWork {
                         reading.scan.supply(parts).map_err(LakeError::files(ident, what()))?;
                     }
                     Progress::Went(finished) => {
-                        self.store(finished, &mut mapping, written).await?;
+                        self.store(finished.map(|file| *file), &mut mapping, written).await?;
                         pace.rest(&self.context, start_us).await;
                     }
                     Progress::End => break,
