@@ -1,7 +1,7 @@
 //! A long stream of small commits onto a merged table, with compaction and expiry beside it: does a commit, the metadata
 //! and a full scan cost at the end what they cost at the beginning?
 //!
-//! `cargo run --release -p sluice-lake --example long_stream [rows] [commits] [changes a commit] [v2|v3] [off]`
+//! `cargo run --release -p sluice-lake --example long_stream [rows] [commits] [changes a commit] [v2|v3] [off] [keep]`
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -137,7 +137,11 @@ async fn main() {
     let words: Vec<String> = std::env::args().collect();
     let version = if words.iter().any(|word| word == "v2") { FormatVersion::V2 } else { FormatVersion::V3 };
     let compacts = !words.iter().any(|word| word == "off");
-    let folder = tempfile::tempdir().unwrap();
+    let mut folder = tempfile::tempdir().unwrap();
+    if words.iter().any(|word| word == "keep") {
+        folder.disable_cleanup(true);
+        println!("kept in {}", folder.path().display());
+    }
     let catalog = SqliteCatalog::open(&folder.path().join("catalog.db"), "bench").unwrap();
     let lake = Lake::new(
         Arc::new(LocalStorage),

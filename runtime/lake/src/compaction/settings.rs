@@ -13,7 +13,7 @@ pub struct CompactionSettings {
     pub target_bytes: u64,
     /// Files below this share of the target are small. At most a half: what is merged has to come out larger.
     pub small_share: f64,
-    /// Share of a file's rows that are deleted from which it is rewritten.
+    /// Share of a file's rows that are deleted from which it is rewritten: what a full scan reads in vain at worst.
     pub deleted_share: f64,
     /// How many times larger than the largest file that goes into a merge its result must be, unless it is no longer
     /// small.
@@ -44,7 +44,7 @@ impl Default for CompactionSettings {
         Self {
             target_bytes: 128 << 20,
             small_share: 0.5,
-            deleted_share: 0.25,
+            deleted_share: 0.15,
             growth: 4.0,
             min_files: 5,
             min_deleted_bytes: 8 << 20,

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use roaring::RoaringBitmap;
@@ -54,6 +54,8 @@ pub struct Rewritten {
     pub(crate) version: FormatVersion,
     /// Tells the opened table apart that gave the files their numbers.
     pub(crate) next_file: Arc<AtomicU32>,
+    /// Whether the files were removed because they did not fit.
+    pub(crate) swept: Arc<AtomicBool>,
 }
 
 /// A file as it was when it was read.
@@ -153,6 +155,7 @@ impl CompactionWork {
             Ok(mapping) => Ok(Rewritten {
                 id: self.context.seams.entropy.uuid().to_string(),
                 spec_id: self.spec_id,
+                swept: Arc::default(),
                 next_file: Arc::clone(&self.next_file),
                 sequence: self.sequence,
                 version: self.version,

@@ -166,6 +166,7 @@ async fn a_writer_that_took_the_table_over_gets_no_rewrite_of_ours() {
     landed(other.commit(theirs).await.unwrap());
     assert!(dropped(table.commit_rewrite(&rewritten).await.unwrap()).contains("position"));
     assert_swept(&fixture, &rewritten).await;
+    assert!(dropped(table.commit_rewrite(&rewritten).await.unwrap()).contains("removed before"));
     let outcome = table.commit(change("w", 7, vec![], &[])).await.unwrap();
     assert!(matches!(outcome, Outcome::Fenced { .. }), "{outcome:?}");
 }
