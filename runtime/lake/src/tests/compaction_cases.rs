@@ -96,7 +96,7 @@ async fn deletes_found_before_the_rewrite_landed_are_moved_with_its_mapping() {
 
 #[tokio::test]
 async fn every_row_is_where_the_mapping_says() {
-    let (_, mut table, rewritten) = scene(3, FormatVersion::V2).await;
+    let (_fixture, mut table, rewritten) = scene(3, FormatVersion::V2).await;
     let before = read(&table).await;
     moved(table.commit_rewrite(&rewritten).await.unwrap());
     let after = read(&table).await;
@@ -287,7 +287,7 @@ async fn a_sorted_table_gets_sorted_files() {
 #[tokio::test]
 async fn a_table_with_columns_that_would_be_lost_is_not_compacted() {
     use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
-    let (_, mut table, rewritten) = scene(14, FormatVersion::V3).await;
+    let (_fixture, mut table, rewritten) = scene(14, FormatVersion::V3).await;
     table.discard_rewrite(rewritten).await;
     let mut fields = table.stored.metadata.current_schema().as_struct().fields().to_vec();
     fields.push(NestedField::optional(9, "token", Type::Primitive(PrimitiveType::Uuid)).into());

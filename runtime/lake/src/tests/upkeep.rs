@@ -111,7 +111,7 @@ async fn branches_tags_and_snapshots_in_use_stay_readable() {
 
 #[tokio::test]
 async fn the_position_stays_when_only_an_old_snapshot_carries_it() {
-    let (_, mut table) = scene(3, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(3, FormatVersion::V3).await;
     for _ in 0..3 {
         foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
     }
@@ -125,7 +125,7 @@ async fn the_position_stays_when_only_an_old_snapshot_carries_it() {
 
 #[tokio::test]
 async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
-    let (_, mut table) = scene(4, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(4, FormatVersion::V3).await;
     foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
     table.expire(&strict(1), &[]).await.unwrap();
     assert_eq!(table.facts().snapshots, 1);
@@ -135,7 +135,7 @@ async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
 
 #[tokio::test]
 async fn young_snapshots_stay_however_many_there_are() {
-    let (_, mut table) = scene(5, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(5, FormatVersion::V3).await;
     let settings = ExpirySettings { safe_age: Duration::from_secs(60), ..strict(1) };
     assert_eq!(table.expire(&settings, &[]).await.unwrap(), Removal::default());
     let by_age = ExpirySettings { max_age: Duration::ZERO, safe_age: Duration::ZERO, ..ExpirySettings::default() };
@@ -146,7 +146,7 @@ async fn young_snapshots_stay_however_many_there_are() {
 
 #[tokio::test]
 async fn the_tables_own_properties_have_the_last_word() {
-    let (_, mut table) = scene(6, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(6, FormatVersion::V3).await;
     let set = |key: &str, value: &str| {
         let updates = vec![TableUpdate::SetProperties { updates: [(key.to_owned(), value.to_owned())].into() }];
         Proposal { requirements: Vec::new(), updates }
