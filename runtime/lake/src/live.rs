@@ -44,6 +44,8 @@ pub struct LiveFile {
     pub(crate) partition: Struct,
     pub(crate) sequence: i64,
     pub(crate) first_row_id: Option<i64>,
+    /// The table's sort order that its rows follow, as far as its manifest says.
+    pub(crate) sort_order: Option<i32>,
     pub(crate) manifest: Arc<str>,
     pub(crate) bounds: Vec<LongBounds>,
     /// Of columns of text; not kept for tables whose files stay in memory.
@@ -100,6 +102,7 @@ impl LiveFile {
             partition,
             sequence,
             first_row_id,
+            sort_order: file.sort_order_id(),
             manifest,
             bounds: long_bounds(file),
             texts: Vec::new(),

@@ -12,11 +12,11 @@ use crate::{FormatVersion, LakeError, LakeTable, LiveFile, schema};
 const MOST_ROWS: u64 = 1 << 31;
 
 /// Bytes in memory of a row for each of its bytes in a file, sorting included.
-const DECODED_FACTOR: u64 = 8;
+pub(super) const DECODED_FACTOR: u64 = 8;
 /// Bytes that a row group of a file is taken to have at most.
-const LARGEST_ROW_GROUP: u64 = 64 << 20;
+pub(super) const LARGEST_ROW_GROUP: u64 = 64 << 20;
 /// Bytes of the rows that are decoded and encoded at a time.
-const BATCHES_BYTES: u64 = 16 << 20;
+pub(super) const BATCHES_BYTES: u64 = 16 << 20;
 
 /// Data files of one partition that are to become others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct CompactionJob {
     pub file_bytes: u64,
     /// Length of the longest file to read.
     pub largest: u64,
-    /// Whether the rows are sorted.
+    /// Whether the rows have to be sorted.
     pub sorted: bool,
     pub(crate) spec_id: i32,
     pub(crate) partition: Struct,
@@ -55,8 +55,8 @@ struct Facts {
     order: Option<i32>,
     /// Files up to this sequence number have rested.
     settled: Option<i64>,
-    /// Whether rows are sorted.
-    sorted: bool,
+    /// The sort order, if rows are sorted.
+    sorted: Option<i32>,
     /// Whether files without row ids have to wait until they have some.
     row_ids: bool,
 }
@@ -102,7 +102,7 @@ impl LakeTable {
             settled: ancestors(metadata)
                 .find(|snapshot| snapshot.timestamp_ms() <= rested)
                 .map(|snapshot| snapshot.sequence_number()),
-            sorted: Sorting::of(metadata).is_some(),
+            sorted: Sorting::of(metadata).map(|sorting| sorting.id),
             row_ids: self.format_version() == FormatVersion::V3,
         };
         Ok(match &self.live {
@@ -114,7 +114,7 @@ impl LakeTable {
 
 fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSettings, facts: &Facts) -> CompactionPlan {
     let mut settings = settings.clone();
-    if facts.sorted {
+    if facts.sorted.is_some() {
         settings.job_bytes = settings.sort_bytes;
         settings.target_bytes = settings.target_bytes.min(settings.sort_bytes);
     }
@@ -136,7 +136,7 @@ fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSett
             deleted: job.iter().map(|candidate| candidate.file.deleted).sum(),
             file_bytes: file_bytes(job.iter().map(|candidate| candidate.live).sum(), settings.target_bytes),
             largest: job.iter().map(|candidate| candidate.file.bytes).max().unwrap_or(0),
-            sorted: facts.sorted,
+            sorted: sorts(job, settings.job_bytes, facts.sorted),
             spec_id,
             partition: partition.clone(),
         }));
@@ -147,6 +147,14 @@ fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSett
         (std::cmp::Reverse(gone), job.files.first().cloned())
     });
     CompactionPlan { jobs, refused: None }
+}
+
+/// Whether the rows of a job are sorted: not those of a file that is in order already, nor of one too long for memory.
+fn sorts(job: &[Candidate<'_>], most: u64, order: Option<i32>) -> bool {
+    match job {
+        [one] => order.is_some() && one.file.sort_order != order && one.file.bytes <= most,
+        _ => order.is_some(),
+    }
 }
 
 fn live_bytes(file: &LiveFile) -> u64 {

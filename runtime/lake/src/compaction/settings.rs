@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::plan::{BATCHES_BYTES, DECODED_FACTOR, LARGEST_ROW_GROUP};
+
 /// When data files are rewritten, and how much at a time.
 ///
 /// What a stream of commits costs stays bounded: a file is merged only if it becomes at least `growth` times as large, or
@@ -55,6 +57,28 @@ impl Default for CompactionSettings {
             order_by: None,
             batch_rows: 32_768,
             processor_share: 0.5,
+        }
+    }
+}
+
+/// Bytes of memory that a job needs beside the file that it writes: a row group to read, and rows on their way.
+const BESIDE_BYTES: u64 = LARGEST_ROW_GROUP + BATCHES_BYTES;
+/// Files shorter than this are not worth the name; no memory is so short.
+const SMALLEST_TARGET: u64 = 4 << 20;
+
+impl CompactionSettings {
+    /// The same with files so short that a job stays within this much memory, as [`CompactionJob::memory_bytes`] counts.
+    ///
+    /// [`CompactionJob::memory_bytes`]: crate::CompactionJob::memory_bytes
+    pub fn within(self, memory_bytes: u64) -> Self {
+        // A file may be half as long again as the target, and needs half as much again while it is made; a sixteenth is
+        // for deletes.
+        let target = memory_bytes.saturating_sub(BESIDE_BYTES + memory_bytes / 16) / 9 * 4;
+        let sorted = memory_bytes.saturating_sub(BATCHES_BYTES + memory_bytes / 16) / DECODED_FACTOR;
+        Self {
+            target_bytes: self.target_bytes.min(target.max(SMALLEST_TARGET)),
+            sort_bytes: self.sort_bytes.min(sorted.max(SMALLEST_TARGET)),
+            ..self
         }
     }
 }

@@ -112,7 +112,11 @@ impl LakeTable {
             .ok_or_else(|| LakeError::inconsistent(ident, "rewrite files", "no schema fits their partition spec"))?;
         let folder = files::partition_path(spec, &of_spec, &job.partition).map_err(refused())?;
         let separator = if folder.is_empty() { "" } else { "/" };
-        let sorting = Sorting::of(metadata);
+        let order = Sorting::of(metadata);
+        // Rows of a file that is in order stay in it when some are left out.
+        let keeps_order = |order: &&Sorting| job.sorted || files.iter().all(|file| file.sort_order == Some(order.id));
+        let sort_order = order.as_ref().filter(keeps_order).map(|order| order.id);
+        let sorting = order.filter(|_| job.sorted);
         let row_bytes = (job.bytes / (job.rows + job.deleted).max(1)).max(1);
         let rows = usize::try_from(settings.row_group_bytes / row_bytes).unwrap_or(usize::MAX);
         let mut file_settings = context.settings.files.clone();
@@ -121,7 +125,7 @@ impl LakeTable {
             Arc::clone(current),
             file_settings,
             (job.spec_id, job.partition.clone()),
-            sorting.as_ref().map(|sorting| sorting.id),
+            sort_order,
             self.format_version() == FormatVersion::V3,
         );
         Ok(Some(CompactionWork {

@@ -17,6 +17,7 @@ fn file(id: u32, bytes: u64, records: u64, deleted: u64, sequence: i64) -> LiveF
         partition: Struct::empty(),
         sequence,
         first_row_id: Some(0),
+        sort_order: None,
         manifest: "m".into(),
         bounds: Vec::new(),
         texts: Vec::new(),
@@ -146,12 +147,14 @@ proptest! {
         files in prop::collection::vec(some_file(), 0..60),
         sorted in any::<bool>(),
         settled in prop::option::of(0_i64..50),
+        memory_mb in 128_u64..1024,
     ) {
         let files: Vec<LiveFile> = (0..).zip(files).map(|(id, file)| LiveFile {
             id: FileId(id), path: format!("f{id}").into(), ..file
         }).collect();
-        let settings = CompactionSettings::default();
-        let jobs = plan(files.iter(), &settings, &Facts { settled, sorted, ..Facts::default() }).jobs;
+        let settings = CompactionSettings::default().within(memory_mb * MB);
+        let facts = Facts { settled, sorted: sorted.then_some(1), ..Facts::default() };
+        let jobs = plan(files.iter(), &settings, &facts).jobs;
         let mut seen = std::collections::HashSet::new();
         for job in &jobs {
             let of: Vec<&LiveFile> = job.files.iter().map(|path| files.iter().find(|f| f.path == *path).unwrap()).collect();
@@ -161,6 +164,7 @@ proptest! {
             let most = if sorted { settings.sort_bytes } else { settings.job_bytes };
             prop_assert!(of.len() == 1 || job.bytes <= most);
             prop_assert!(of.len() > 1 || job.deleted > 0);
+            prop_assert!(job.memory_bytes() <= memory_mb * MB);
             prop_assert!(job.file_bytes <= settings.target_bytes * 3 / 2 + 1);
             prop_assert!(of.windows(2).all(|pair| pair[0].sequence <= pair[1].sequence));
         }
