@@ -316,7 +316,10 @@ impl LakeTable {
             self.cache.remove(*id);
         }
         for new in &draft.effect.deletes {
-            self.cache.put(new.file, Arc::clone(&new.positions));
+            match &new.kept {
+                Some(positions) => self.cache.put(new.file, Arc::clone(positions)),
+                None => self.cache.remove(new.file),
+            }
         }
         if let Some(live) = &mut self.live {
             live.apply(&mut draft.effect);

@@ -44,6 +44,13 @@ pub(crate) async fn decode_metadata(bytes: Bytes) -> iceberg::Result<TableMetada
     TableMetadata::read_from(&scratch, SCRATCH).await
 }
 
+/// The same table metadata as of another time, which the iceberg crate takes from the machine.
+pub(crate) fn stamped(metadata: &TableMetadata, updated_ms: i64) -> iceberg::Result<TableMetadata> {
+    let mut value = serde_json::to_value(metadata)?;
+    value["last-updated-ms"] = updated_ms.into();
+    Ok(serde_json::from_value(value)?)
+}
+
 /// The iceberg crate writes only to its own storage trait; its memory storage is the way to have the bytes instead.
 const SCRATCH: &str = "memory:/scratch";
 

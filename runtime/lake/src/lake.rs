@@ -7,7 +7,7 @@ use sluice_platform::{Clock, CpuPool, Entropy, Storage, failpoint};
 
 use crate::catalog::NewTable;
 use crate::files::FileSettings;
-use crate::{Catalog, CatalogOutcome, FormatVersion, LakeError, LakeTable, Seams, TableIdent, TableSpec, schema};
+use crate::{Catalog, CatalogOutcome, FormatVersion, LakeError, LakeTable, Seams, TableIdent, TableSpec, io, schema};
 
 /// How often making a table is tried when the catalog does not answer.
 const CREATE_ATTEMPTS: u32 = 4;
@@ -193,11 +193,7 @@ impl Lake {
             .map_err(refused())?
             .metadata;
         // The builder takes the time from the machine; a simulated run needs its own.
-        let stamped = serde_json::to_value(&metadata).and_then(|mut value| {
-            value["last-updated-ms"] = (self.clock.now_us() / 1000).into();
-            serde_json::from_value(value)
-        });
-        stamped.map_err(|error| refused()(error.into()))
+        io::stamped(&metadata, self.clock.now_us() / 1000).map_err(refused())
     }
 }
 

@@ -1,17 +1,24 @@
+mod bounds;
+mod entries;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use bounds::{LongBounds, TextBounds};
+use bounds::{long_bounds, text_bounds};
+use entries::load;
+pub(crate) use entries::{partition_type, promoted, read_manifest, with_row_ids};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileFormat, Literal, Manifest, ManifestContentType, ManifestEntry, ManifestFile,
-    PrimitiveLiteral, PrimitiveType, Struct, StructType, TableMetadata, Type,
+    DataContentType, DataFile, DataFileFormat, ManifestContentType, ManifestEntry, ManifestFile, PrimitiveLiteral,
+    Struct, TableMetadata,
 };
 
 use crate::lake::Context;
 use crate::manifest::Entry;
 use crate::snapshot::Effect;
-use crate::{LakeError, TableIdent, io, schema};
+use crate::{LakeError, TableIdent};
 
 /// Field id of `file_path` in a position delete file (Iceberg specification, "Reserved Field IDs").
 const PATH_FIELD: i32 = 2_147_483_546;
@@ -37,27 +44,13 @@ pub struct LiveFile {
     pub(crate) partition: Struct,
     pub(crate) sequence: i64,
     pub(crate) first_row_id: Option<i64>,
+    /// The table's sort order that its rows follow, as far as its manifest says.
+    pub(crate) sort_order: Option<i32>,
     pub(crate) manifest: Arc<str>,
     pub(crate) bounds: Vec<LongBounds>,
     /// Of columns of text; not kept for tables whose files stay in memory.
     pub(crate) texts: Vec<TextBounds>,
     pub(crate) deletes: Vec<DeleteSource>,
-}
-
-/// Least and greatest value of a column of 64-bit integers or timestamps in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LongBounds {
-    pub field: i32,
-    pub lower: i64,
-    pub upper: i64,
-}
-
-/// A text that no value of a column in a file sorts below, and one that none sorts above.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TextBounds {
-    pub field: i32,
-    pub lower: Box<str>,
-    pub upper: Box<str>,
 }
 
 /// A live delete file (or vector) that applies to a data file.
@@ -109,6 +102,7 @@ impl LiveFile {
             partition,
             sequence,
             first_row_id,
+            sort_order: file.sort_order_id(),
             manifest,
             bounds: long_bounds(file),
             texts: Vec::new(),
@@ -174,32 +168,49 @@ impl Live {
         }
         for new in &effect.deletes {
             if let Some(file) = self.files.get_mut(&new.file) {
-                file.deleted = new.positions.len();
+                file.deleted = new.deleted;
                 // A vector takes the place of everything; position deletes leave shared ones standing.
                 let keeps_shared = !new.source.is_vector();
                 file.deletes.retain(|source| keeps_shared && !source.exclusive);
                 file.deletes.push(new.source.clone());
             }
         }
-        if effect.moved.is_empty() {
-            return;
+        if !effect.moved.is_empty() {
+            self.follow(&effect.moved);
         }
+        self.mark_dangling();
+    }
+
+    /// Takes on that the entries of manifests are in others now.
+    fn follow(&mut self, moved: &HashMap<String, Arc<str>>) {
         for file in self.files.values_mut() {
-            if let Some(manifest) = effect.moved.get(&*file.manifest) {
+            if let Some(manifest) = moved.get(&*file.manifest) {
                 file.manifest = Arc::clone(manifest);
             }
             for source in &mut file.deletes {
-                if let Some(manifest) = effect.moved.get(&*source.manifest) {
+                if let Some(manifest) = moved.get(&*source.manifest) {
                     source.manifest = Arc::clone(manifest);
                 }
             }
         }
         // A rewritten manifest no longer holds the deletes that belonged to nothing.
-        self.others.retain(|(source, gone)| !gone || !effect.moved.contains_key(&*source.manifest));
+        self.others.retain(|(source, gone)| !gone || !moved.contains_key(&*source.manifest));
         for (source, _) in &mut self.others {
-            if let Some(manifest) = effect.moved.get(&*source.manifest) {
+            if let Some(manifest) = moved.get(&*source.manifest) {
                 source.manifest = Arc::clone(manifest);
             }
+        }
+    }
+
+    /// Finds the delete files of several data files that say nothing any more: those are gone, or have vectors now.
+    fn mark_dangling(&mut self) {
+        let mut dangling: Vec<bool> = Vec::with_capacity(self.others.len());
+        for (source, gone) in &self.others {
+            let applies = |file: &LiveFile| file.deletes.iter().any(|held| held.key() == source.key());
+            dangling.push(*gone || !self.files.values().any(applies));
+        }
+        for ((_, gone), dangling) in self.others.iter_mut().zip(dangling) {
+            *gone = dangling;
         }
     }
 
@@ -316,6 +327,7 @@ impl Live {
                 _ => crate::deletes::read_all(context, file).await?.len(),
             };
         }
+        self.mark_dangling();
         Ok(())
     }
 }
@@ -347,79 +359,6 @@ impl DeleteSource {
     }
 }
 
-async fn load<'a>(context: &Context, listed: &'a ManifestFile) -> Result<(&'a ManifestFile, Manifest), LakeError> {
-    Ok((listed, read_manifest(context, listed).await?))
-}
-
-/// Reads a manifest and fills in what its entries inherit, row ids excepted.
-pub(crate) async fn read_manifest(context: &Context, listed: &ManifestFile) -> Result<Manifest, LakeError> {
-    let what = format!("read the manifest {}", listed.manifest_path);
-    if listed.key_metadata.is_some() {
-        let what = "its manifests are encrypted, which sluice does not read: use a table without encryption".to_owned();
-        return Err(LakeError::Unsupported { table: context.ident.to_string(), what });
-    }
-    let bytes =
-        io::read(&context.seams.storage, &listed.manifest_path).await.map_err(LakeError::storage(&context.ident))?;
-    let listed = listed.clone();
-    let decoded = context.cpu.run(move || io::decode_manifest(&bytes, &listed)).await;
-    decoded.map_err(LakeError::metadata(&context.ident, what))
-}
-
-/// The entries of a manifest with the row id of each file's first row.
-///
-/// Files without an id of their own are numbered through from the manifest's (Iceberg specification, "First Row ID
-/// Inheritance").
-pub(crate) fn with_row_ids(
-    manifest: &Manifest,
-    first_row_id: Option<u64>,
-) -> impl Iterator<Item = (&ManifestEntry, Option<i64>)> {
-    let mut next = first_row_id.and_then(|id| i64::try_from(id).ok());
-    manifest.entries().iter().map(move |entry| {
-        let own = entry.data_file().first_row_id();
-        let id = match (own, next) {
-            _ if !entry.is_alive() => own,
-            (None, Some(id)) => {
-                next = Some(id.saturating_add_unsigned(entry.record_count()));
-                Some(id)
-            }
-            (own, Some(_)) => own,
-            (_, None) => None,
-        };
-        (&**entry, id)
-    })
-}
-
-/// The types of the partition values of a spec, in the newest schema that has its columns.
-pub(crate) fn partition_type(
-    ident: &TableIdent,
-    metadata: &TableMetadata,
-    spec_id: i32,
-) -> Result<StructType, LakeError> {
-    let what = format!("find partition spec {spec_id}");
-    let spec = metadata
-        .partition_spec_by_id(spec_id)
-        .ok_or_else(|| LakeError::inconsistent(ident, what.clone(), "the table's metadata does not have it"))?;
-    let schema = schema::schema_for_spec(metadata, metadata.current_schema(), spec)
-        .ok_or_else(|| LakeError::inconsistent(ident, what.clone(), "no schema of the table has its columns"))?;
-    spec.partition_type(&schema).map_err(LakeError::metadata(ident, what))
-}
-
-/// Partition values in the types that they have now: a column that was widened has wider partition values.
-pub(crate) fn promoted(partition: &Struct, types: &StructType) -> Struct {
-    let values = partition.iter().zip(types.fields()).map(|(value, field)| {
-        Some(match (value?, field.field_type.as_ref()) {
-            (Literal::Primitive(PrimitiveLiteral::Int(value)), Type::Primitive(PrimitiveType::Long)) => {
-                Literal::long(i64::from(*value))
-            }
-            (Literal::Primitive(PrimitiveLiteral::Float(value)), Type::Primitive(PrimitiveType::Double)) => {
-                Literal::double(f64::from(value.0))
-            }
-            (value, _) => value.clone(),
-        })
-    });
-    values.collect()
-}
-
 /// The one data file whose rows a delete file deletes; `None` where there may be several.
 fn referenced(file: &DataFile) -> Option<String> {
     if let Some(path) = file.referenced_data_file() {
@@ -431,33 +370,4 @@ fn referenced(file: &DataFile) -> Option<String> {
     };
     // Both bounds of a path longer than the writer's statistics are cut to different texts, so equal means whole.
     bound(file.lower_bounds()).filter(|lower| bound(file.upper_bounds()).as_ref() == Some(lower))
-}
-
-fn long_bounds(file: &DataFile) -> Vec<LongBounds> {
-    let long = |literal: &PrimitiveLiteral| match literal {
-        PrimitiveLiteral::Long(value) => Some(*value),
-        PrimitiveLiteral::Int(value) => Some(i64::from(*value)),
-        _ => None,
-    };
-    let lower = file.lower_bounds().iter();
-    lower
-        .filter_map(|(field, lower)| {
-            let upper = file.upper_bounds().get(field)?;
-            Some(LongBounds { field: *field, lower: long(lower.literal())?, upper: long(upper.literal())? })
-        })
-        .collect()
-}
-
-fn text_bounds(file: &DataFile) -> Vec<TextBounds> {
-    let text = |literal: &PrimitiveLiteral| match literal {
-        PrimitiveLiteral::String(text) => Some(text.as_str().into()),
-        _ => None,
-    };
-    let lower = file.lower_bounds().iter();
-    lower
-        .filter_map(|(field, lower)| {
-            let upper = file.upper_bounds().get(field)?;
-            Some(TextBounds { field: *field, lower: text(lower.literal())?, upper: text(upper.literal())? })
-        })
-        .collect()
 }

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use roaring::RoaringBitmap;
 
-use crate::files::{FilesError, ParquetScan, ScanColumn, Step};
+use crate::files::{FilesError, GroupFilter, ParquetScan, ScanColumn, Step};
 use crate::lake::Context;
 use crate::{FileId, LakeError, LakeTable, LiveFile, deletes, io, schema};
 
 /// Which files to read, by the bounds of columns of integers, timestamps or text.
 ///
-/// It leaves out files, not rows: a file that is read may hold rows on both sides.
+/// It leaves out files and row groups, not rows: one that is read may hold rows on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScanFilter {
     /// All.
@@ -59,6 +59,16 @@ enum Found<'a> {
 }
 
 impl Found<'_> {
+    /// The same for the row groups of a file.
+    fn groups(&self) -> GroupFilter {
+        match self {
+            Found::All => GroupFilter::All,
+            Found::Numbers(field, from, to) => GroupFilter::Numbers(*field, *from, *to),
+            Found::Text(field, from, to) => GroupFilter::Text(*field, (*from).to_owned(), to.map(str::to_owned)),
+            Found::AnyOf(any) => GroupFilter::AnyOf(any.iter().map(Found::groups).collect()),
+        }
+    }
+
     fn wants(&self, file: &LiveFile) -> bool {
         match self {
             Found::All => true,
@@ -89,6 +99,7 @@ pub struct Scan {
     columns: Vec<ScanColumn>,
     schema: ArrowSchemaRef,
     batch_rows: usize,
+    groups: GroupFilter,
     files: VecDeque<LiveFile>,
     current: Option<Current>,
 }
@@ -116,12 +127,12 @@ impl LakeTable {
         let scanned = scanned.map_err(LakeError::files(ident, "choose the columns to read"))?;
         let plain = scanned.iter().map(|column| column.field.as_ref().clone().with_metadata(Default::default()));
         let schema = Arc::new(ArrowSchema::new(plain.collect::<Vec<_>>()));
-        let files = self.planned(&filter).await?;
-        Ok(Scan { context: self.context.clone(), columns: scanned, schema, batch_rows, files, current: None })
+        let found = self.found(&filter)?;
+        let (files, groups) = (self.planned(&found).await?, found.groups());
+        Ok(Scan { context: self.context.clone(), columns: scanned, schema, batch_rows, groups, files, current: None })
     }
 
-    async fn planned(&self, filter: &ScanFilter) -> Result<VecDeque<LiveFile>, LakeError> {
-        let found = self.found(filter)?;
+    async fn planned(&self, found: &Found<'_>) -> Result<VecDeque<LiveFile>, LakeError> {
         let wanted = |file: &LiveFile| found.wants(file);
         let mut files: Vec<LiveFile> = match &self.live {
             Some(live) => live.files.values().filter(|file| wanted(file)).cloned().collect(),
@@ -130,7 +141,7 @@ impl LakeTable {
                 live.files.values().filter(|file| wanted(file)).cloned().collect()
             }
         };
-        let ordering = if let Found::Numbers(field, ..) = found { Some(field) } else { None };
+        let ordering = if let Found::Numbers(field, ..) = found { Some(*field) } else { None };
         let lower = |file: &LiveFile| {
             let bounds = file.bounds.iter().find(|bounds| Some(bounds.field) == ordering);
             bounds.map_or(i64::MIN, |bounds| bounds.lower)
@@ -166,7 +177,7 @@ impl Scan {
         loop {
             let Some(mut current) = self.current.take() else {
                 let Some(file) = self.files.pop_front() else { return Ok(None) };
-                self.current = Some(begin(&self.context, &self.columns, self.batch_rows, file).await?);
+                self.current = Some(begin(&self.context, &self.columns, self.batch_rows, &self.groups, file).await?);
                 continue;
             };
             let what = format!("read the data file {}", current.file.path);
@@ -213,12 +224,13 @@ async fn begin(
     context: &Context,
     columns: &[ScanColumn],
     batch_rows: usize,
+    groups: &GroupFilter,
     file: LiveFile,
 ) -> Result<Current, LakeError> {
     let deleted = Arc::new(deletes::read_all(context, &file).await?);
     let scan = ParquetScan::new(file.bytes, columns.to_vec(), batch_rows)
         .map_err(LakeError::files(&context.ident, format!("read the data file {}", file.path)))?;
-    Ok(Current { file, scan: Box::new(scan), deleted })
+    Ok(Current { file, scan: Box::new(scan.with_groups(groups.clone())), deleted })
 }
 
 pub(crate) async fn fetch(

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use iceberg::TableUpdate;
 use iceberg::spec::{MetadataLog, TableMetadata};
 
 use super::{Catalog, CatalogOutcome, NewTable, Proposal, Seams, StoredTable};
@@ -83,8 +84,16 @@ impl<P: Pointers> Catalog for P {
             builder = update.apply(builder).map_err(refused())?;
         }
         let built = builder.build().map_err(refused())?;
-        let location = metadata_location(seams, &built.metadata, version(&base.location) + 1);
-        let stored = StoredTable { location: location.into(), metadata: Arc::new(built.metadata) };
+        let metadata = if built.changes.iter().any(|update| matches!(update, TableUpdate::AddSnapshot { .. })) {
+            built.metadata
+        } else {
+            // Without a snapshot to take the time from, the builder takes the machine's.
+            let logged = built.metadata.history().last().map_or(0, |entry| entry.timestamp_ms);
+            let now_ms = (seams.clock.now_us() / 1000).max(base.metadata.last_updated_ms()).max(logged);
+            io::stamped(&built.metadata, now_ms).map_err(refused())?
+        };
+        let location = metadata_location(seams, &metadata, version(&base.location) + 1);
+        let stored = StoredTable { location: location.into(), metadata: Arc::new(metadata) };
         seams.role.hit(Point::BeforeMetadata);
         write_metadata(seams, ident, &stored).await?;
         seams.role.hit(Point::BeforeSwap);

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::TableRequirement;
@@ -60,13 +61,18 @@ impl LakeTable {
         }
         if let Ok(RewriteOutcome::Dropped { reason }) = &outcome {
             tracing::info!(table = %self.context.ident, reason, "a rewrite of data files is dropped");
-            self.sweep_files(&rewritten.files).await;
+            self.sweep_rewrite(rewritten).await;
         }
         outcome
     }
 
     /// Removes the files of a rewrite that will not be committed. Best effort.
     pub async fn discard_rewrite(&self, rewritten: Rewritten) {
+        self.sweep_rewrite(&rewritten).await;
+    }
+
+    async fn sweep_rewrite(&self, rewritten: &Rewritten) {
+        rewritten.swept.store(true, Ordering::Relaxed);
         self.sweep_files(&rewritten.files).await;
     }
 
@@ -143,6 +149,9 @@ impl LakeTable {
     /// Whether the table still is such that the new files can take the place of the old ones.
     async fn fitting(&self, rewritten: &Rewritten) -> Result<Fit, LakeError> {
         let Some(live) = &self.live else { return Ok(Err("the table's files are not known".to_owned())) };
+        if rewritten.swept.load(Ordering::Relaxed) {
+            return Ok(Err("its files were removed before".to_owned()));
+        }
         if !Arc::ptr_eq(&rewritten.next_file, &self.next_file) {
             return Ok(Err("the table was opened anew, and its files have other numbers now".to_owned()));
         }

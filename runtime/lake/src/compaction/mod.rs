@@ -10,6 +10,7 @@
 mod commit;
 mod mapping;
 mod plan;
+mod rows;
 mod settings;
 mod sort;
 mod work;

@@ -11,6 +11,13 @@ use crate::{FormatVersion, LakeError, LakeTable, LiveFile, schema};
 /// Most rows that one job may read: they are counted in 32 bits.
 const MOST_ROWS: u64 = 1 << 31;
 
+/// Bytes in memory of a row for each of its bytes in a file, sorting included.
+pub(super) const DECODED_FACTOR: u64 = 8;
+/// Bytes that a row group of a file is taken to have at most.
+pub(super) const LARGEST_ROW_GROUP: u64 = 64 << 20;
+/// Bytes of the rows that are decoded and encoded at a time.
+pub(super) const BATCHES_BYTES: u64 = 16 << 20;
+
 /// Data files of one partition that are to become others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactionJob {
@@ -24,6 +31,10 @@ pub struct CompactionJob {
     pub deleted: u64,
     /// Length of the files to write.
     pub file_bytes: u64,
+    /// Length of the longest file to read.
+    pub largest: u64,
+    /// Whether the rows have to be sorted.
+    pub sorted: bool,
     pub(crate) spec_id: i32,
     pub(crate) partition: Struct,
 }
@@ -44,8 +55,8 @@ struct Facts {
     order: Option<i32>,
     /// Files up to this sequence number have rested.
     settled: Option<i64>,
-    /// Whether rows are sorted.
-    sorted: bool,
+    /// The sort order, if rows are sorted.
+    sorted: Option<i32>,
     /// Whether files without row ids have to wait until they have some.
     row_ids: bool,
 }
@@ -60,10 +71,16 @@ struct Candidate<'a> {
 }
 
 impl CompactionJob {
-    /// Bytes of memory that the job needs while it runs, about: the file under way, what is read, and its deletes.
-    pub fn memory_bytes(&self, sorted: bool) -> u64 {
-        let rows = (self.rows + self.deleted) / 8;
-        if sorted { self.bytes.saturating_mul(8) + rows } else { self.file_bytes.saturating_mul(2) + rows }
+    /// Bytes of memory that the job needs while it runs, about: the file under way, the row group that is read, the
+    /// deletes. Where rows are sorted it is all of them.
+    pub fn memory_bytes(&self) -> u64 {
+        let deletes = (self.rows + self.deleted) / 8;
+        let rows = if self.sorted {
+            self.bytes.saturating_mul(DECODED_FACTOR)
+        } else {
+            self.file_bytes.saturating_mul(3) / 2 + self.largest.min(LARGEST_ROW_GROUP)
+        };
+        rows + deletes + BATCHES_BYTES
     }
 }
 
@@ -85,7 +102,7 @@ impl LakeTable {
             settled: ancestors(metadata)
                 .find(|snapshot| snapshot.timestamp_ms() <= rested)
                 .map(|snapshot| snapshot.sequence_number()),
-            sorted: Sorting::of(metadata).is_some(),
+            sorted: Sorting::of(metadata).map(|sorting| sorting.id),
             row_ids: self.format_version() == FormatVersion::V3,
         };
         Ok(match &self.live {
@@ -97,7 +114,7 @@ impl LakeTable {
 
 fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSettings, facts: &Facts) -> CompactionPlan {
     let mut settings = settings.clone();
-    if facts.sorted {
+    if facts.sorted.is_some() {
         settings.job_bytes = settings.sort_bytes;
         settings.target_bytes = settings.target_bytes.min(settings.sort_bytes);
     }
@@ -118,6 +135,8 @@ fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSett
             rows: job.iter().map(|candidate| candidate.file.records.saturating_sub(candidate.file.deleted)).sum(),
             deleted: job.iter().map(|candidate| candidate.file.deleted).sum(),
             file_bytes: file_bytes(job.iter().map(|candidate| candidate.live).sum(), settings.target_bytes),
+            largest: job.iter().map(|candidate| candidate.file.bytes).max().unwrap_or(0),
+            sorted: sorts(job, settings.job_bytes, facts.sorted),
             spec_id,
             partition: partition.clone(),
         }));
@@ -128,6 +147,14 @@ fn plan<'a>(files: impl Iterator<Item = &'a LiveFile>, settings: &CompactionSett
         (std::cmp::Reverse(gone), job.files.first().cloned())
     });
     CompactionPlan { jobs, refused: None }
+}
+
+/// Whether the rows of a job are sorted: not those of a file that is in order already, nor of one too long for memory.
+fn sorts(job: &[Candidate<'_>], most: u64, order: Option<i32>) -> bool {
+    match job {
+        [one] => order.is_some() && one.file.sort_order != order && one.file.bytes <= most,
+        _ => order.is_some(),
+    }
 }
 
 fn live_bytes(file: &LiveFile) -> u64 {

@@ -1,25 +1,22 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_select::concat::concat_batches;
-use arrow_select::filter::filter_record_batch;
-use arrow_select::take::take_record_batch;
 use roaring::RoaringBitmap;
 
 use super::mapping::RowMapping;
 use super::plan::CompactionJob;
+use super::rows::{Encoding, Progress, Reading, advance, sort};
 use super::settings::CompactionSettings;
 use super::sort::Sorting;
-use crate::files::{
-    self, DataFileWriter, EncodedDataFile, FilesError, Inherited, ParquetScan, RewriteLayout, Step, inherit,
-};
+use crate::files::{self, EncodedDataFile, Inherited, ParquetScan, RewriteLayout};
 use crate::lake::{Context, data_folder};
 use crate::live::DeleteSource;
-use crate::scan::{fetch, live_rows};
+use crate::scan::fetch;
 use crate::{FileId, FormatVersion, LakeError, LakeTable, LiveFile, WrittenFile, deletes, io, schema};
 
+/// Rows of a row group, however long they are.
+const SMALLEST_ROW_GROUP: usize = 1024;
 /// Waits shorter than this are put together.
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
 /// Longest wait between two steps.
@@ -57,6 +54,8 @@ pub struct Rewritten {
     pub(crate) version: FormatVersion,
     /// Tells the opened table apart that gave the files their numbers.
     pub(crate) next_file: Arc<AtomicU32>,
+    /// Whether the files were removed because they did not fit.
+    pub(crate) swept: Arc<AtomicBool>,
 }
 
 /// A file as it was when it was read.
@@ -65,34 +64,6 @@ pub(crate) struct RewrittenSource {
     pub id: FileId,
     pub path: Arc<str>,
     pub deletes: Vec<DeleteSource>,
-}
-
-/// A file that is being read.
-struct Reading {
-    scan: ParquetScan,
-    deleted: Arc<RoaringBitmap>,
-    inherited: Option<Inherited>,
-    /// Rows seen, deleted ones included.
-    rows: u64,
-}
-
-/// The file that is being written.
-struct Encoding {
-    layout: Arc<RewriteLayout>,
-    writer: Option<DataFileWriter>,
-    /// Length at which a file ends.
-    goal: u64,
-    /// Rows still to come.
-    remaining: u64,
-    /// Rows kept to be sorted; `None` where they are written as they come.
-    held: Option<Vec<RecordBatch>>,
-}
-
-/// What a step of reading and writing came to.
-enum Progress {
-    Need(Vec<std::ops::Range<u64>>),
-    Went(Option<EncodedDataFile>),
-    End,
 }
 
 impl Rewritten {
@@ -141,12 +112,20 @@ impl LakeTable {
             .ok_or_else(|| LakeError::inconsistent(ident, "rewrite files", "no schema fits their partition spec"))?;
         let folder = files::partition_path(spec, &of_spec, &job.partition).map_err(refused())?;
         let separator = if folder.is_empty() { "" } else { "/" };
-        let sorting = Sorting::of(metadata);
+        let order = Sorting::of(metadata);
+        // Rows of a file that is in order stay in it when some are left out.
+        let keeps_order = |order: &&Sorting| job.sorted || files.iter().all(|file| file.sort_order == Some(order.id));
+        let sort_order = order.as_ref().filter(keeps_order).map(|order| order.id);
+        let sorting = order.filter(|_| job.sorted);
+        let row_bytes = (job.bytes / (job.rows + job.deleted).max(1)).max(1);
+        let rows = usize::try_from(settings.row_group_bytes / row_bytes).unwrap_or(usize::MAX);
+        let mut file_settings = context.settings.files.clone();
+        file_settings.row_group_rows = file_settings.row_group_rows.min(rows.max(SMALLEST_ROW_GROUP));
         let layout = RewriteLayout::new(
             Arc::clone(current),
-            context.settings.files.clone(),
+            file_settings,
             (job.spec_id, job.partition.clone()),
-            sorting.as_ref().map(|sorting| sorting.id),
+            sort_order,
             self.format_version() == FormatVersion::V3,
         );
         Ok(Some(CompactionWork {
@@ -180,6 +159,7 @@ impl CompactionWork {
             Ok(mapping) => Ok(Rewritten {
                 id: self.context.seams.entropy.uuid().to_string(),
                 spec_id: self.spec_id,
+                swept: Arc::default(),
                 next_file: Arc::clone(&self.next_file),
                 sequence: self.sequence,
                 version: self.version,
@@ -237,7 +217,7 @@ impl CompactionWork {
                         reading.scan.supply(parts).map_err(LakeError::files(ident, what()))?;
                     }
                     Progress::Went(finished) => {
-                        self.store(finished, &mut mapping, written).await?;
+                        self.store(finished.map(|file| *file), &mut mapping, written).await?;
                         pace.rest(&self.context, start_us).await;
                     }
                     Progress::End => break,
@@ -318,67 +298,6 @@ impl CompactionWork {
         });
         stored.map_err(LakeError::storage(ident))
     }
-}
-
-impl Encoding {
-    /// Adds rows; a file that is long enough is finished, unless what follows would be too short for one of its own.
-    fn write(&mut self, batch: &RecordBatch) -> Result<Option<EncodedDataFile>, FilesError> {
-        if batch.num_rows() == 0 {
-            return Ok(None);
-        }
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => {
-                let room = usize::try_from(self.goal.saturating_add(self.goal / 4)).unwrap_or(0);
-                DataFileWriter::new(Arc::clone(&self.layout), batch, room)?
-            }
-        };
-        writer.write(batch)?;
-        self.remaining = self.remaining.saturating_sub(batch.num_rows() as u64);
-        let bytes = writer.bytes();
-        let rest = u128::from(bytes) * u128::from(self.remaining) / u128::from(writer.rows().max(1));
-        let long = bytes >= self.goal && rest >= u128::from(self.goal / 2);
-        if long || bytes / 2 >= self.goal {
-            return writer.finish().map(Some);
-        }
-        self.writer = Some(writer);
-        Ok(None)
-    }
-}
-
-/// Reads the next rows and writes those of them that are not deleted.
-fn advance(reading: &mut Reading, encoding: &mut Encoding) -> Result<Progress, FilesError> {
-    let (first_position, batch) = match reading.scan.step()? {
-        Step::Need(ranges) => return Ok(Progress::Need(ranges)),
-        Step::End => return Ok(Progress::End),
-        Step::Batch { first_position, batch } => (first_position, batch),
-    };
-    reading.rows += batch.num_rows() as u64;
-    let mut batch = match reading.inherited {
-        Some(inherited) => inherit(&batch, first_position, inherited)?,
-        None => batch,
-    };
-    if let Some(live) = live_rows(&reading.deleted, first_position, batch.num_rows()) {
-        batch = filter_record_batch(&batch, &BooleanArray::new(live, None)).map_err(FilesError::rewrite)?;
-    }
-    match &mut encoding.held {
-        Some(held) => held.push(batch),
-        None => return Ok(Progress::Went(encoding.write(&batch)?)),
-    }
-    Ok(Progress::Went(None))
-}
-
-struct Sorted {
-    rows: RecordBatch,
-    order: arrow_array::UInt32Array,
-}
-
-fn sort(layout: &RewriteLayout, sorting: &Sorting, held: &[RecordBatch]) -> Result<Sorted, FilesError> {
-    let all = concat_batches(layout.arrow_schema(), held).map_err(FilesError::rewrite)?;
-    let place = |id: i32| layout.columns().iter().position(|column| column.field_id == id);
-    let order = sorting.order(&all, place)?;
-    let rows = take_record_batch(&all, &order).map_err(FilesError::rewrite)?;
-    Ok(Sorted { rows, order })
 }
 
 /// Leaves the processors to others for a share of the time.

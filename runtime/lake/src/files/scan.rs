@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataP
 
 use super::conform::conform;
 use super::error::FilesError;
+use super::row_groups::GroupFilter;
 use super::scan_columns::ScanColumn;
 
 /// Bytes at the end of a file that are asked for first: most footers fit, and small files do wholly.
@@ -50,6 +52,9 @@ pub struct ParquetScan {
     batch_rows: usize,
     /// Positions of the rows that are wanted, ascending; `None`: all.
     wanted: Option<Vec<u32>>,
+    groups: GroupFilter,
+    /// Positions of the row groups to read; `None`: they follow each other.
+    stretches: Option<VecDeque<Range<u64>>>,
     position: u64,
     tail_range: Range<u64>,
     tail: Option<Bytes>,
@@ -78,6 +83,8 @@ impl ParquetScan {
             schema: Arc::new(ArrowSchema::new(fields)),
             batch_rows: batch_rows.max(1),
             wanted: None,
+            groups: GroupFilter::All,
+            stretches: None,
             position: 0,
             tail_range: file_size.saturating_sub(TAIL_BYTES)..file_size,
             tail: None,
@@ -88,6 +95,12 @@ impl ParquetScan {
     /// Reads only the rows at these positions, which ascend. The positions of batches then count these rows alone.
     pub fn with_rows(mut self, positions: Vec<u32>) -> Self {
         self.wanted = Some(positions);
+        self
+    }
+
+    /// Leaves out row groups that hold no such values. The positions of batches stay those in the file.
+    pub fn with_groups(mut self, groups: GroupFilter) -> Self {
+        self.groups = groups;
         self
     }
 
@@ -137,8 +150,7 @@ impl ParquetScan {
                         }
                         DecodeResult::Data(read) => {
                             let batch = arrange(&self.schema, &self.columns, sources, &read)?;
-                            let first_position = self.position;
-                            self.position += batch.num_rows() as u64;
+                            let first_position = take_rows(&mut self.position, &mut self.stretches, batch.num_rows());
                             return Ok(Step::Batch { first_position, batch });
                         }
                         DecodeResult::Finished => self.state = State::End,
@@ -188,7 +200,7 @@ impl ParquetScan {
         Ok(())
     }
 
-    fn start_rows(&self, metadata: ParquetMetaData) -> Result<State, FilesError> {
+    fn start_rows(&mut self, metadata: ParquetMetaData) -> Result<State, FilesError> {
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let what = "understand the schema of a Parquet file";
         let mut arrow =
@@ -204,15 +216,52 @@ impl ParquetScan {
         read.dedup();
         let sources = roots.iter().map(|root| root.and_then(|root| read.binary_search(&root).ok())).collect();
         let mask = ProjectionMask::roots(arrow.parquet_schema(), read);
+        let chosen = self.groups.choose(arrow.metadata());
+        self.stretches = chosen.as_ref().map(|chosen| stretches(arrow.metadata(), chosen));
         let rows = arrow.metadata().file_metadata().num_rows().max(0) as usize;
         let mut builder =
             ParquetPushDecoderBuilder::new_with_metadata(arrow).with_projection(mask).with_batch_size(self.batch_rows);
         if let Some(wanted) = &self.wanted {
             builder = builder.with_row_selection(selection(wanted, rows)?);
+        } else if let Some(chosen) = chosen {
+            builder = builder.with_row_groups(chosen);
         }
         let decoder = builder.build().map_err(FilesError::parquet("start to read a Parquet file"))?;
         Ok(State::Rows { decoder: Box::new(decoder), sources })
     }
+}
+
+/// The positions of some of a file's row groups.
+fn stretches(metadata: &ParquetMetaData, chosen: &[usize]) -> VecDeque<Range<u64>> {
+    let mut start = 0;
+    let all: Vec<Range<u64>> = metadata
+        .row_groups()
+        .iter()
+        .map(|group| {
+            let first = start;
+            start += group.num_rows().max(0) as u64;
+            first..start
+        })
+        .collect();
+    chosen.iter().filter_map(|number| all.get(*number).cloned()).filter(|group| !group.is_empty()).collect()
+}
+
+/// The position of the next rows, of which no batch goes beyond its row group where some are left out.
+fn take_rows(position: &mut u64, stretches: &mut Option<VecDeque<Range<u64>>>, rows: usize) -> u64 {
+    if let Some(stretches) = stretches {
+        while let Some(group) = stretches.front_mut() {
+            if group.is_empty() {
+                stretches.pop_front();
+                continue;
+            }
+            let first = group.start;
+            group.start += rows as u64;
+            return first;
+        }
+    }
+    let first = *position;
+    *position += rows as u64;
+    first
 }
 
 /// The selection of the rows at these positions, which ascend, out of `rows`.

@@ -10,6 +10,7 @@ use iceberg::spec::{
 use parquet::arrow::ArrowWriter;
 
 use super::commit_matrix::send;
+use super::compaction::compact;
 use super::fixture::*;
 use super::manifests::check_manifests;
 use crate::manifest::{Entry, ManifestWriter, number};
@@ -133,6 +134,23 @@ async fn a_table_raised_to_version_3_gets_row_ids_and_its_deletes_become_vectors
     landed(table.commit(replaced).await.unwrap());
     check_manifests(&table, &mut row_ids).await;
     assert_eq!(ids(&fixture.reopened().await).await, (20..30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn deletes_of_several_files_go_once_those_have_been_rewritten() {
+    let (fixture, mut table, _, [a, b]) = scene().await;
+    commit_delete_file(&mut table, DataContentType::PositionDeletes, &[(&a, 1), (&a, 2), (&b, 3)]).await;
+    assert_eq!(compact(&mut table).await, 1);
+    let mut left: Vec<i64> = (0..20).filter(|id| ![1, 2, 13].contains(id)).collect();
+    assert_eq!(ids(&table).await, left);
+    assert!(table.live_files().all(|file| file.deletes.is_empty()));
+    append(&mut table, "w", 3, 20..30).await;
+    assert_eq!(compact(&mut table).await, 1);
+    left.extend(20..30);
+    let reopened = fixture.reopened().await;
+    assert_eq!(ids(&reopened).await, left);
+    let live = reopened.live.as_ref().unwrap();
+    assert_eq!(live.delete_sources().count(), 0, "the delete file of the two is let go");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 
 mod commit_matrix;
 mod compaction;
+mod compaction_cases;
 mod fixture;
 mod foreign_deletes;
 mod history;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use iceberg::TableUpdate;
 use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
 use sluice_change::SchemaChange;
-use sluice_platform::Storage;
+use sluice_platform::{ObjectMeta, Storage, StorageError};
 
 use super::commit_matrix::{foreign_commit, send};
 use super::fixture::*;
@@ -111,7 +111,7 @@ async fn branches_tags_and_snapshots_in_use_stay_readable() {
 
 #[tokio::test]
 async fn the_position_stays_when_only_an_old_snapshot_carries_it() {
-    let (_, mut table) = scene(3, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(3, FormatVersion::V3).await;
     for _ in 0..3 {
         foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
     }
@@ -125,7 +125,7 @@ async fn the_position_stays_when_only_an_old_snapshot_carries_it() {
 
 #[tokio::test]
 async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
-    let (_, mut table) = scene(4, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(4, FormatVersion::V3).await;
     foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
     table.expire(&strict(1), &[]).await.unwrap();
     assert_eq!(table.facts().snapshots, 1);
@@ -135,7 +135,7 @@ async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
 
 #[tokio::test]
 async fn young_snapshots_stay_however_many_there_are() {
-    let (_, mut table) = scene(5, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(5, FormatVersion::V3).await;
     let settings = ExpirySettings { safe_age: Duration::from_secs(60), ..strict(1) };
     assert_eq!(table.expire(&settings, &[]).await.unwrap(), Removal::default());
     let by_age = ExpirySettings { max_age: Duration::ZERO, safe_age: Duration::ZERO, ..ExpirySettings::default() };
@@ -146,7 +146,7 @@ async fn young_snapshots_stay_however_many_there_are() {
 
 #[tokio::test]
 async fn the_tables_own_properties_have_the_last_word() {
-    let (_, mut table) = scene(6, FormatVersion::V3).await;
+    let (_fixture, mut table) = scene(6, FormatVersion::V3).await;
     let set = |key: &str, value: &str| {
         let updates = vec![TableUpdate::SetProperties { updates: [(key.to_owned(), value.to_owned())].into() }];
         Proposal { requirements: Vec::new(), updates }
@@ -205,8 +205,8 @@ async fn orphans_go_and_what_is_needed_or_another_tables_stays() {
     for name in orphans.iter().chain(&kept) {
         fixture.storage.write(&format!("{location}/{name}"), bytes::Bytes::from_static(b"12345")).await.unwrap();
     }
-    let young = OrphanSettings { min_age: Duration::from_secs(1 << 40) };
-    assert_eq!(table.remove_orphans(&young).await.unwrap(), Removal::default());
+    let young = OrphanSettings { min_age: Duration::from_secs(1) };
+    assert_eq!(table.remove_orphans(&young).await.unwrap(), Removal::default(), "memory tells the age of nothing");
     let preview = table.preview_orphans(&ANY_AGE).await.unwrap();
     let removal = table.remove_orphans(&ANY_AGE).await.unwrap();
     assert_eq!(removal, preview);
@@ -231,4 +231,115 @@ async fn files_named_in_any_of_the_usual_ways_are_found_again() {
     assert_eq!(fingerprint("s3://b/k"), fingerprint("s3a://b/k"));
     assert_eq!(fingerprint("/a/b"), fingerprint("file:///a/b"));
     assert_ne!(fingerprint("s3://b/k"), fingerprint("s3://b/k2"));
+}
+
+/// Storage in which another program commits while a listing is under way.
+#[derive(Debug)]
+struct Interrupted {
+    inner: Arc<sluice_platform::MemoryStorage>,
+    listed: std::sync::Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
+    go_on: tokio::sync::Mutex<tokio::sync::oneshot::Receiver<()>>,
+}
+
+#[async_trait::async_trait]
+impl Storage for Interrupted {
+    async fn list_after(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ObjectMeta>, StorageError> {
+        let listed = self.inner.list_after(prefix, after).await;
+        let first = self.listed.lock().unwrap().take();
+        if let Some(first) = first {
+            first.send(()).unwrap();
+            (&mut *self.go_on.lock().await).await.unwrap();
+        }
+        listed
+    }
+
+    async fn list_folders(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
+        self.inner.list_folders(prefix).await
+    }
+
+    async fn head(&self, location: &str) -> Result<ObjectMeta, StorageError> {
+        self.inner.head(location).await
+    }
+
+    async fn read(&self, location: &str) -> Result<bytes::Bytes, StorageError> {
+        self.inner.read(location).await
+    }
+
+    async fn read_range(&self, location: &str, range: std::ops::Range<u64>) -> Result<bytes::Bytes, StorageError> {
+        self.inner.read_range(location, range).await
+    }
+
+    async fn write(&self, location: &str, bytes: bytes::Bytes) -> Result<(), StorageError> {
+        self.inner.write(location, bytes).await
+    }
+
+    async fn delete(&self, location: &str) -> Result<(), StorageError> {
+        self.inner.delete(location).await
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_committed_while_orphans_are_looked_for_stays() {
+    let (fixture, mut table) = scene(13, FormatVersion::V3).await;
+    let files = table.write(vec![rows(200..210)]).await.unwrap();
+    let (listed, reached) = tokio::sync::oneshot::channel();
+    let (send, go_on) = tokio::sync::oneshot::channel();
+    let storage = Interrupted {
+        inner: fixture.storage.clone(),
+        listed: std::sync::Mutex::new(Some(listed)),
+        go_on: tokio::sync::Mutex::new(go_on),
+    };
+    let other = lake(Arc::new(storage), fixture.catalog.clone(), "file:///lake", 99, crate::LakeSettings::default());
+    let mut searching = other.open(&ident(), Role::Reader).await.unwrap().unwrap();
+    let search = tokio::spawn(async move { searching.remove_orphans(&ANY_AGE).await.unwrap() });
+    reached.await.unwrap();
+    landed(table.commit(change("w", 11, files, &[])).await.unwrap());
+    send.send(()).unwrap();
+    assert_eq!(search.await.unwrap().files, []);
+    assert!(ids(&fixture.reopened().await).await.contains(&205));
+}
+
+#[tokio::test]
+async fn files_in_folders_with_any_characters_are_known_to_be_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = sluice_platform::LocalStorage::location(folder.path());
+    let catalog = Arc::new(crate::MemoryCatalog::new());
+    let storage = Arc::new(sluice_platform::LocalStorage);
+    let lake = lake(storage.clone(), catalog, &warehouse, 1, crate::LakeSettings::default());
+    let mut table = lake.create(&ident(), &spec(FormatVersion::V3, &["region"]), Role::Silver).await.unwrap();
+    let regions = ["a b", "x/y", "50%", "é=ß", "", "a+b&c#d?e", "..", "%20"];
+    let batch = arrow_array::RecordBatch::try_from_iter_with_nullable([
+        ("id", Arc::new(arrow_array::Int64Array::from_iter_values(0..8)) as _, false),
+        ("region", Arc::new(arrow_array::StringArray::from(regions.to_vec())) as _, true),
+        ("amount", Arc::new(arrow_array::Int32Array::from(vec![1; 8])) as _, true),
+    ]);
+    let files = table.write(vec![batch.unwrap()]).await.unwrap();
+    assert_eq!(files.len(), 8);
+    landed(table.commit(change("w", 1, files, &[])).await.unwrap());
+    let location = table.facts().location;
+    storage.write(&format!("{location}/data/region=50%25/orphan.parquet"), bytes::Bytes::new()).await.unwrap();
+    let any = OrphanSettings { min_age: Duration::from_nanos(1) };
+    // The clock of the test stands far before the files of the disk.
+    assert_eq!(table.preview_orphans(&any).await.unwrap(), Removal::default());
+    let lake = lake_of_now(storage, &table, &warehouse);
+    let mut table = lake.open(&ident(), Role::Silver).await.unwrap().unwrap();
+    assert_eq!(table.preview_orphans(&OrphanSettings::default()).await.unwrap(), Removal::default());
+    let removed = table.remove_orphans(&any).await.unwrap();
+    assert_eq!(
+        removed.files.iter().map(|file| &file.location).collect::<Vec<_>>(),
+        [&format!("{location}/data/region=50%25/orphan.parquet")]
+    );
+    assert_eq!(ids(&table).await, (0..8).collect::<Vec<_>>());
+}
+
+fn lake_of_now(storage: Arc<dyn Storage>, table: &LakeTable, warehouse: &str) -> crate::Lake {
+    crate::Lake::new(
+        storage,
+        Arc::clone(&table.context.catalog),
+        Arc::new(sluice_platform::SystemClock),
+        Arc::new(sluice_platform::SeededEntropy::new(5)),
+        sluice_platform::CpuPool::new(1).unwrap(),
+        warehouse,
+        crate::LakeSettings::default(),
+    )
 }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use iceberg::spec::{SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::spec::{SnapshotRef, SnapshotReference, SnapshotRetention, TableMetadata};
 use iceberg::{TableRequirement, TableUpdate};
 use sluice_change::Checkpoint;
 
@@ -105,8 +105,8 @@ fn expired(
     if metadata.properties().get(GC_PROPERTY).is_some_and(|enabled| enabled == "false") {
         return Ok(Vec::new());
     }
-    // A clock behind that of the last writer must not make snapshots younger than they are, nor older.
-    let now_ms = now_ms.max(metadata.last_updated_ms());
+    // The clock of whoever committed may be ahead of this one.
+    let age_ms = |snapshot: &SnapshotRef| now_ms.saturating_sub(snapshot.timestamp_ms()).max(0);
     let table = Retention::new(settings, metadata);
     let mut kept: HashSet<i64> = in_use.iter().copied().collect();
     // What lies between stays as well: a snapshot apart from its branch would be taken for one that was rolled back.
@@ -126,7 +126,7 @@ fn expired(
         let mut next = metadata.snapshot_by_id(reference.snapshot_id);
         let mut place = 0;
         while let Some(snapshot) = next {
-            if !retention.keeps(place, now_ms - snapshot.timestamp_ms()) {
+            if !retention.keeps(place, age_ms(snapshot)) {
                 break;
             }
             kept.insert(snapshot.snapshot_id());
@@ -137,10 +137,10 @@ fn expired(
     kept.extend(up_to_the_position(ident, metadata)?);
     let longest = table.max_age_ms.max(table.safe_ms);
     let branches: HashSet<i64> = ancestors(metadata).map(|snapshot| snapshot.snapshot_id()).collect();
-    let goes = |snapshot: &&iceberg::spec::SnapshotRef| {
+    let goes = |snapshot: &&SnapshotRef| {
         let id = snapshot.snapshot_id();
         // One that belongs to no branch any more was rolled back: someone may still want to look at it.
-        let rests = !branches.contains(&id) && now_ms - snapshot.timestamp_ms() < longest;
+        let rests = !branches.contains(&id) && age_ms(snapshot) < longest;
         !kept.contains(&id) && !rests
     };
     let mut gone: Vec<_> = metadata.snapshots().filter(goes).collect();

@@ -10,10 +10,14 @@ use crate::{LakeError, LakeTable, StoredTable, io};
 /// Most files that one search finds; the next finds the rest.
 const FOUND: usize = 50_000;
 
+/// Arrivals before this, in the year 2000, are not times: a storage without a clock tells the age of nothing.
+const CLOCKLESS_US: i64 = 946_684_800_000_000;
+
 /// Which files that nothing refers to are removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrphanSettings {
-    /// How old a file must be: younger ones may belong to a commit that is under way somewhere.
+    /// How old a file must be: younger ones may belong to a commit that is under way somewhere. Zero is for tables that
+    /// certainly nobody writes to.
     pub min_age: Duration,
 }
 
@@ -58,7 +62,8 @@ impl LakeTable {
                 Err(error) if error.kind == sluice_platform::StorageErrorKind::NotFound => continue,
                 listed => listed.map_err(LakeError::storage(&self.context.ident))?,
             };
-            let old = listed.into_iter().filter(|object| object.arrived_us < before_us);
+            let aged = |arrived_us: i64| arrived_us < before_us && arrived_us > CLOCKLESS_US;
+            let old = listed.into_iter().filter(|object| settings.min_age.is_zero() || aged(object.arrived_us));
             let orphans = old.filter(|object| !needed.has(&object.location));
             let orphans = orphans.map(|object| RemovedFile { location: object.location, bytes: object.size });
             found.extend(orphans.take(FOUND.saturating_sub(found.len())));

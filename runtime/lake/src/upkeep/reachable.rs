@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{FormatVersion, Manifest, ManifestFile, SnapshotRef, TableMetadata};
+use serde::Serialize;
 use sluice_platform::StorageErrorKind;
 
 use crate::lake::Context;
@@ -14,7 +15,7 @@ use crate::{LakeError, io};
 const LISTED: usize = 10_000;
 
 /// What a clean-up removed, or would remove.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Removal {
     /// Snapshots that expired.
     pub snapshots: Vec<i64>,
@@ -29,7 +30,7 @@ pub struct Removal {
 }
 
 /// A file that nothing needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RemovedFile {
     /// Where it is or was.
     pub location: String,

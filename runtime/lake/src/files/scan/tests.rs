@@ -231,3 +231,48 @@ fn torn_files_and_wrong_supplies_are_errors() {
     let short = whole.slice(..whole.len() - 1);
     assert!(matches!(scan.supply(vec![(ranges[0].clone(), short)]), Err(FilesError::Supply { .. })));
 }
+
+#[test]
+fn row_groups_without_wanted_values_are_left_out_and_positions_stay() {
+    let ids = Int64Array::from_iter_values((0..1000).map(|row| row / 2));
+    let names = StringArray::from_iter_values((0..1000).map(|row| format!("{row:04}")));
+    let file = file(vec![("id", 1, Arc::new(ids) as _), ("name", 2, Arc::new(names) as _)], 100);
+    let columns = || vec![column(1, "id", PrimitiveType::Long), column(2, "name", PrimitiveType::String)];
+    let found = |filter: GroupFilter| {
+        let scan = ParquetScan::new(file.len() as u64, columns(), 30).unwrap().with_groups(filter);
+        let mut rows = Vec::new();
+        scan.read_all(&file, |first, batch| {
+            let names = batch.column(1).as_any().downcast_ref::<StringArray>().unwrap();
+            for (position, name) in (first..).zip(names) {
+                assert_eq!(name, Some(format!("{position:04}").as_str()));
+                rows.push(position);
+            }
+            Ok(())
+        })
+        .unwrap();
+        rows
+    };
+    let groups = |numbers: &[u64]| numbers.iter().flat_map(|n| n * 100..n * 100 + 100).collect::<Vec<_>>();
+    assert_eq!(found(GroupFilter::Numbers(1, 75, 120)), groups(&[1, 2]));
+    assert_eq!(found(GroupFilter::Numbers(1, 500, i64::MAX)), groups(&[]));
+    assert_eq!(found(GroupFilter::Text(2, "0850".into(), None)), groups(&[8, 9]));
+    assert_eq!(found(GroupFilter::Text(2, "".into(), Some("0099".into()))), groups(&[0]));
+    let either = vec![GroupFilter::Numbers(1, 0, 0), GroupFilter::Text(2, "0710".into(), Some("0711".into()))];
+    assert_eq!(found(GroupFilter::AnyOf(either)), groups(&[0, 7]));
+    // Nor are numbers compared that count in other units.
+    let millis = arrow_array::TimestampMillisecondArray::from_iter_values(1 << 31..(1 << 31) + 10);
+    let foreign = super::tests::file(vec![("at", 3, Arc::new(millis) as _)], 5);
+    let at = column(3, "at", PrimitiveType::Timestamp);
+    let scan = ParquetScan::new(foreign.len() as u64, vec![at], 30).unwrap();
+    let mut rows = 0;
+    scan.with_groups(GroupFilter::Numbers(3, 1 << 40, 1 << 50))
+        .read_all(&foreign, |_, batch| {
+            rows += batch.num_rows();
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(rows, 10);
+    // A column that the file does not have leaves nothing out.
+    assert_eq!(found(GroupFilter::Numbers(7, 1, 1)).len(), 1000);
+    assert_eq!(found(GroupFilter::All).len(), 1000);
+}

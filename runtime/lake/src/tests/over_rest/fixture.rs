@@ -12,7 +12,7 @@ pub use super::super::fixture::*;
 use super::super::http_server::{Handler, Reply, Seen, Server, failure};
 use crate::{
     Catalog, CatalogOutcome, FormatVersion, Lake, LakeSettings, LakeTable, MemoryCatalog, NewTable, Proposal,
-    RestCatalog, RestSettings, Role, Seams, StoredTable, TableIdent,
+    RestCatalog, RestSettings, Role, Seams, StoredTable, TableIdent, io,
 };
 
 /// A lake whose catalog is a REST server on top of a catalog in memory.
@@ -85,9 +85,21 @@ impl RestServer {
         let location = part(&body["location"]);
         let order = SortOrder::unsorted_order();
         let builder = TableMetadataBuilder::new(schema, spec, order, location, version, properties).unwrap();
-        let new = NewTable { metadata: builder.build().unwrap().metadata };
+        let metadata = builder.build().unwrap().metadata;
+        let new = NewTable { metadata: io::stamped(&metadata, self.seams.clock.now_us() / 1000).unwrap() };
         let ident = TableIdent { namespace, name: part(&body["name"]) };
         settled(self.catalog.create(&self.seams, &ident, new).await)
+    }
+
+    fn namespaces(&self) -> BTreeSet<Vec<String>> {
+        self.namespaces.lock().unwrap().clone()
+    }
+
+    async fn tables(&self, namespace: Vec<String>) -> Reply {
+        let tables = Catalog::list(&*self.catalog).await.unwrap();
+        let tables = tables.into_iter().filter(|ident| ident.namespace == namespace);
+        let listed = tables.map(|ident| json!({"namespace": ident.namespace, "name": ident.name}));
+        Reply::Json(200, json!({"identifiers": listed.collect::<Vec<_>>()}))
     }
 
     async fn commit(&self, ident: &TableIdent, body: &Value) -> Reply {
@@ -119,6 +131,13 @@ impl Handler for RestServer {
                     true => Reply::Json(200, body),
                     false => failure(409, "AlreadyExistsException", "it exists"),
                 }
+            }
+            ("GET", ["v1", namespaces]) if namespaces.starts_with("namespaces") => {
+                let all = if namespaces.contains("parent=") { BTreeSet::new() } else { self.namespaces() };
+                Reply::Json(200, json!({"namespaces": all}))
+            }
+            ("GET", ["v1", "namespaces", namespace, tables]) if tables.starts_with("tables") => {
+                self.tables(levels(namespace)).await
             }
             ("POST", ["v1", "namespaces", namespace, "tables"]) => self.create(levels(namespace), &body).await,
             (method, ["v1", "namespaces", namespace, "tables", name]) => {
