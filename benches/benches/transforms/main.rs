@@ -1,6 +1,7 @@
 //! What a transform costs: the boundary, the languages, the kernels, the limits, the start.
 //!
-//! `cargo bench -p sluice-benches --bench transforms`; `SLUICE_BENCH_ROUNDS` sets the rounds of quick guests. Every round
+//! `cargo bench -p sluice-benches --bench transforms`, with `-- boundary`, `languages`, `metering`, `starts` or `pipeline` for
+//! a part of it; `SLUICE_BENCH_ROUNDS` sets the rounds of quick guests. Every round
 //! measures all contestants one after the other, so that their ratios hold on a machine that is not quiet.
 
 mod guests;
@@ -31,11 +32,25 @@ fn main() -> Result<(), Failure> {
     println!(
         "{ROWS} rows a batch, a fresh instance for each; nanoseconds a row, median of {rounds} rounds (of 5 for bytes in Python and JavaScript)\n"
     );
-    boundary(&host, &guests, rounds)?;
-    languages(&host, &guests, rounds)?;
-    metering(&host, &guests)?;
-    starts::measure(&guests, folder.path())?;
-    pipeline::measure(&guests, folder.path(), cache)
+    // Names on the command line choose among the parts; without any, all of them run.
+    let names: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let wanted = |part: &str| names.is_empty() || names.iter().any(|name| name == part);
+    if wanted("boundary") {
+        boundary(&host, &guests, rounds)?;
+    }
+    if wanted("languages") {
+        languages(&host, &guests, rounds)?;
+    }
+    if wanted("metering") {
+        metering(&host, &guests)?;
+    }
+    if wanted("starts") {
+        starts::measure(&guests, folder.path())?;
+    }
+    if wanted("pipeline") {
+        pipeline::measure(&guests, folder.path(), cache)?;
+    }
+    Ok(())
 }
 
 /// One way to do the work.
@@ -97,6 +112,7 @@ fn compare(title: &str, rounds: usize, mut contestants: Vec<Contestant<'_>>) -> 
 /// Nine columns through: natively copied, and in the three shapes that the contract could have.
 fn boundary(host: &Host, guests: &Guests, rounds: usize) -> Result<(), Failure> {
     let (schema, input) = guests::nine_columns();
+    let read = guests.transform(host, "rust", "read", &schema)?;
     let pass = guests.transform(host, "rust", "pass", &schema)?;
     let (rows, shapes) = (&input.rows, shapes::Shapes::new()?);
     compare(
@@ -107,7 +123,8 @@ fn boundary(host: &Host, guests: &Guests, rounds: usize) -> Result<(), Failure> 
                 black_box(native::copied(rows));
                 Ok(())
             }),
-            Contestant::of_transform("Rust, by handles, every byte out and in", pass.as_ref(), &schema, &input),
+            Contestant::of_transform("Rust, by handles, every byte in", read.as_ref(), &schema, &input),
+            Contestant::of_transform("Rust, by handles, every byte in and out", pass.as_ref(), &schema, &input),
             Contestant::new("the same pushed with the batch", || shapes.pushed(rows)),
             Contestant::new("the same as Arrow IPC, unlooked at", || shapes.as_ipc(rows)),
         ],

@@ -29,9 +29,9 @@ const SAME: &str = r#"(component
   (core instance $i (instantiate $m))
   (func (export "columns") (param "columns" (list (tuple (list u8) (list u8) (list u8))))
     (result (list (tuple (list u8) (list u8) (list u8))))
-    (canon lift (core func $i "same") (memory $i "memory") (realloc (func $i "realloc"))))
+    (canon lift (core func $i "same") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
   (func (export "stream") (param "stream" (list u8)) (result (list u8))
-    (canon lift (core func $i "same") (memory $i "memory") (realloc (func $i "realloc")))))"#;
+    (canon lift (core func $i "same") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"#;
 
 type Buffers = (Bytes, Bytes, Bytes);
 type Returned = (WasmList<u8>, WasmList<u8>, WasmList<u8>);

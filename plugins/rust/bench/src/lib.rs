@@ -5,6 +5,8 @@ use sluice_transform_sdk::{Batch, Column, Output, Plan, Result, Setup, TextWrite
 enum Bench {
     /// Every column's bytes out and in again, unlooked at.
     Pass(Vec<(String, String)>),
+    /// Every column's bytes in, and nothing out.
+    Read,
     /// The local part of `email` hidden by code over bytes.
     Bytes,
     /// The same kind of work by kernels.
@@ -25,6 +27,10 @@ impl Transform for Bench {
                 });
                 Ok((Bench::Pass(columns), plan))
             }
+            "read" => {
+                let columns = setup.columns.iter().filter(|column| !column.key);
+                Ok((Bench::Read, columns.fold(Plan::new(), |plan, column| plan.read(&column.name))))
+            }
             "bytes" => Ok((Bench::Bytes, masked())),
             "kernels" => Ok((Bench::Kernels, masked())),
             other => Err(format!("unknown mode {other}").into()),
@@ -39,6 +45,14 @@ impl Transform for Bench {
                     output.write(name, Column::make(data_type, batch.rows(), &column.read()))
                 },
             ),
+            Bench::Read => {
+                // Handed over whether or not it is looked at; the sum keeps the reads from being left out.
+                let bytes: usize = batch.columns().iter().map(|column| column.read().values.len()).sum();
+                if bytes == 0 {
+                    return Err("there is nothing to read".into());
+                }
+                Output::new()
+            }
             Bench::Bytes => Output::new().write("email", hide_local_parts(batch.column("email"))),
             Bench::Kernels => {
                 let email = batch.column("email");

@@ -1,5 +1,6 @@
 //! Compiled components, kept in memory by their digest and on disk from one process to the next.
 
+use std::borrow::Cow;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -110,8 +111,8 @@ pub(super) struct Code {
     pub digest: String,
     /// What it says of itself.
     pub inspection: Inspection,
-    /// The component, until the metered code has been made.
-    bytes: Vec<u8>,
+    /// The component, which is read again if the metered code has to be made: interpreters are large.
+    file: PathBuf,
     quick: InstancePre<State>,
     metered: OnceLock<Result<InstancePre<State>, String>>,
     cache: Option<CodeCache>,
@@ -130,14 +131,20 @@ pub fn digest(bytes: &[u8]) -> String {
 
 impl Code {
     /// Compiles a component, or takes its code from the cache.
-    pub fn load(engines: &Engines, cache: Option<&CodeCache>, digest: String, bytes: Vec<u8>) -> Result<Self, String> {
-        let inspection = inspect(&bytes)?;
+    pub fn load(
+        engines: &Engines,
+        cache: Option<&CodeCache>,
+        digest: String,
+        file: &Path,
+        bytes: &[u8],
+    ) -> Result<Self, String> {
+        let inspection = inspect(bytes)?;
         if let Some(fault) = inspection.fault() {
             return Err(fault);
         }
-        let quick = prepared(&engines.quick, cache, &digest, &bytes)?;
+        let quick = prepared(&engines.quick, cache, &digest, || Ok(Cow::Borrowed(bytes)))?;
         let cache = cache.cloned();
-        Ok(Self { digest, inspection, bytes, quick, metered: OnceLock::new(), cache })
+        Ok(Self { digest, inspection, file: file.to_owned(), quick, metered: OnceLock::new(), cache })
     }
 
     /// Ready for the engine that only has deadlines.
@@ -147,9 +154,23 @@ impl Code {
 
     /// Ready for the engine that counts fuel; compiled when first asked for, since few batches need it.
     pub fn metered(&self, engines: &Engines) -> Result<&InstancePre<State>, String> {
-        let made =
-            self.metered.get_or_init(|| prepared(&engines.metered, self.cache.as_ref(), &self.digest, &self.bytes));
+        let made = self.metered.get_or_init(|| {
+            prepared(&engines.metered, self.cache.as_ref(), &self.digest, || self.read_again().map(Cow::Owned))
+        });
         made.as_ref().map_err(String::clone)
+    }
+}
+
+impl Code {
+    fn read_again(&self) -> Result<Vec<u8>, String> {
+        let bytes = fs::read(&self.file).map_err(|error| format!("{} cannot be read: {error}", self.file.display()))?;
+        if digest(&bytes) != self.digest {
+            return Err(format!(
+                "{} was exchanged while it is in use: restart, so that it is taken",
+                self.file.display()
+            ));
+        }
+        Ok(bytes)
     }
 }
 
@@ -165,16 +186,16 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
     })
 }
 
-fn prepared(
+fn prepared<'a>(
     engine: &Engine,
     cache: Option<&CodeCache>,
     digest: &str,
-    bytes: &[u8],
+    bytes: impl FnOnce() -> Result<Cow<'a, [u8]>, String>,
 ) -> Result<InstancePre<State>, String> {
     let component = match cache.and_then(|cache| cache.load(engine, digest)) {
         Some(component) => component,
         None => {
-            let compiled = compile(engine, bytes).map_err(|error| format!("it does not compile: {error}"))?;
+            let compiled = compile(engine, &bytes()?).map_err(|error| format!("it does not compile: {error}"))?;
             if let Some(cache) = cache {
                 cache.store(engine, digest, &compiled);
             }

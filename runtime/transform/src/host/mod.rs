@@ -70,20 +70,20 @@ impl Host {
                  `sha256`"
             )));
         }
-        let code = self.code(&settings.name, found, bytes)?;
+        let code = self.code(settings, found, &bytes)?;
         Ok(Arc::new(ComponentTransform::new(Arc::clone(&self.engines), code, settings.clone())))
     }
 
-    fn code(&self, name: &str, digest: String, bytes: Vec<u8>) -> Result<Arc<Code>, TransformError> {
+    fn code(&self, settings: &ComponentSettings, digest: String, bytes: &[u8]) -> Result<Arc<Code>, TransformError> {
         let loading = {
             let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(loaded.entry(digest.clone()).or_default())
         };
         let code = loading.get_or_init(|| {
-            let code = Code::load(&self.engines, self.cache.as_ref(), digest, bytes);
+            let code = Code::load(&self.engines, self.cache.as_ref(), digest, &settings.path, bytes);
             code.map(Arc::new)
         });
-        code.clone().map_err(|reason| TransformError::Unusable { component: name.to_owned(), reason })
+        code.clone().map_err(|reason| TransformError::Unusable { component: settings.name.clone(), reason })
     }
 }
 
