@@ -22,6 +22,7 @@ mod shaping;
 mod status;
 mod supervisor;
 mod tables;
+mod verify;
 mod write;
 
 pub use bronze::source_columns;
@@ -31,3 +32,7 @@ pub use replay::{ReplayOutcome, ReplayRequest};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;
+pub use verify::{
+    Actual, Counts, Difference, Kind, Progress, Scope, Verdict, VerifyError, VerifyReport, VerifySeams, VerifySettings,
+    verify,
+};
