@@ -39,7 +39,7 @@ pub async fn apply(
     mut next: Checkpoint,
 ) -> Result<Vec<Rejected>, LaneError> {
     let Target { source, log, silver, letters } = target;
-    let schema = silver.change_for(source)?;
+    let schema = silver.change_for(context, source).await?;
     follow_key(context, silver, &schema).await?;
     let shaping = Shaping::of(silver, source, &schema)?;
     let shaping_here = shaping.clone();

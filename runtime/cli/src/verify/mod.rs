@@ -11,7 +11,7 @@ use sluice_lake::Role;
 use sluice_pipeline::{
     LaneSettings, Progress, Scope, VerifyError, VerifyReport, VerifySeams, VerifySettings, explain, verify,
 };
-use sluice_platform::{Clock, Entropy};
+use sluice_platform::Entropy;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
@@ -164,7 +164,7 @@ impl Rounds<'_> {
         match verified {
             Ok(report) => match self.shown(lane, &report).await {
                 Ok(first) => TableOutcome::of(report, first),
-                Err(error) => TableOutcome { error: Some(explain(&error)), ..TableOutcome::of(report, Vec::new()) },
+                Err(error) => TableOutcome::of(report, Vec::new()).with_error(explain(&error)),
             },
             Err(error) => {
                 let is_asked = matches!(error, VerifyError::OtherTransform { .. } | VerifyError::OpenRename { .. });

@@ -188,6 +188,11 @@ impl TableOutcome {
         Self { table, error: None, report: Some(Report { report }), first, is_asked: false }
     }
 
+    /// The same where the histories cannot be read.
+    pub fn with_error(self, error: String) -> Self {
+        Self { error: Some(error), ..self }
+    }
+
     pub fn failed(table: String, error: String, is_asked: bool) -> Self {
         Self { table, error: Some(error), report: None, first: Vec::new(), is_asked }
     }

@@ -73,7 +73,7 @@ pub fn fold_bucket(
     }
     let mut filled = Filled::default();
     if events.iter().any(|events| !events.are_whole()) {
-        let mut search = Search { chains: Chains::of(&events, &grouped), events: &events, grouped: &grouped, around };
+        let search = Search { chains: Chains::of(&events, &grouped), events: &events, grouped: &grouped, around };
         for (ordinal, at) in rows.iter().enumerate() {
             search.trace(*at, ordinal as u32, &mut filled);
         }

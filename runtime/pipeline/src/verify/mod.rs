@@ -4,11 +4,13 @@
 //! files without a name, and each bucket is folded and compared alone. What is folded and compared are pure functions.
 
 mod compare;
+mod comparison;
 mod events;
 mod fold;
 mod keys;
 mod open;
 mod pass;
+mod reduce;
 mod report;
 mod spill;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluice_change::{Checkpoint, Column, SchemaChange, TableSchema};
+use sluice_change::{Column, SchemaChange, TableSchema};
 use sluice_lake::{LakeTable, Role};
 
 use super::{VerifyError, VerifySeams};
@@ -19,8 +19,6 @@ pub struct Pinned {
     pub silver: Silver,
     /// The log.
     pub bronze: LakeTable,
-    /// What the log says of itself.
-    pub logged: Checkpoint,
     /// From rows of the log to rows of Silver.
     pub shaping: Shaping,
     /// Whether Silver was last written by another transform than the configured one.
@@ -73,12 +71,11 @@ pub async fn open(lane: &LaneSettings, seams: &VerifySeams) -> Result<Opened, Ve
     let key_schema = Arc::new(tables::key_schema(&key_schema, &wanted.key)?);
     let extractor = Arc::new(tables::key_extractor(&key_schema)?);
     let stored = table.checkpoint().map_err(LaneError::from)?.unwrap_or_default();
-    let logged = log.checkpoint().map_err(LaneError::from)?.unwrap_or_default();
     let other_transform = !stored.commit_id.is_empty() && stored.transform.as_deref() != transform.digest();
     let index = SharedIndex::in_memory(&extractor);
     let silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };
     let shaping = Shaping::of(&silver, &source, &SchemaChange::default())?;
-    Ok(Opened::Both(Box::new(Pinned { silver, bronze: log, logged, shaping, other_transform })))
+    Ok(Opened::Both(Box::new(Pinned { silver, bronze: log, shaping, other_transform })))
 }
 
 /// Columns that the configuration renames and that still have their old names: rows would be shaped by the wrong ones.

@@ -10,13 +10,12 @@ use arrow_array::{BooleanArray, Int64Array, RecordBatch, StringArray, UInt64Arra
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::filter::filter_record_batch;
 use sluice_change::{Op, SchemaChange};
-use sluice_index::Keys;
 use sluice_lake::{ScanBatch, ScanFilter};
 
-use super::compare::{self, Findings};
+use super::compare::Findings;
+use super::comparison::Comparison;
 use super::events::{Hashes, Layout, Parted, Place};
-use super::fold::{self, Surroundings};
-use super::keys::{BUCKETS, Choice, KeyHash, MAX_DEPTH, bucket, keys_of};
+use super::keys::{BUCKETS, Choice, KeyHash, bucket, keys_of};
 use super::open::Pinned;
 use super::spill::{Bucket, Buckets};
 use super::{Progress, VerifyError, VerifySeams, VerifySettings};
@@ -53,12 +52,13 @@ pub struct Passed {
 
 /// What was seen beside the chosen keys.
 #[derive(Debug, Default)]
-struct Around {
-    emptied: Option<Place>,
+pub struct Around {
+    /// The last truncate.
+    pub emptied: Option<Place>,
     /// Keys that are looked at closer, together.
-    closer: Hashes,
+    pub closer: Hashes,
     /// Keys with changes that Silver does not include yet.
-    pending: Hashes,
+    pub pending: Hashes,
 }
 
 /// What a pass counted.
@@ -342,73 +342,4 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a arrow_array::Arra
 
 fn text<'a>(rows: &'a RecordBatch, name: &str) -> Result<&'a StringArray, ArrowError> {
     Ok(column(rows, name)?.as_string::<i32>())
-}
-
-/// Folds and compares buckets.
-struct Comparison {
-    layout: Arc<Layout>,
-    folder: Arc<Path>,
-    memory: usize,
-    around: Around,
-    apart: Arc<HashSet<u64>>,
-    joined: Arc<HashSet<u64>>,
-    findings: Findings,
-    totals: Totals,
-}
-
-impl Comparison {
-    /// One bucket; where it does not fit into memory, it is parted again.
-    fn bucket(&mut self, events: Bucket, rows: Bucket, depth: u32) -> Result<(), ArrowError> {
-        if events.bytes + rows.bytes <= self.memory as u64 / 4 || depth >= MAX_DEPTH {
-            let events: Vec<RecordBatch> = events.read()?.collect::<Result<_, _>>()?;
-            let rows: Vec<RecordBatch> = rows.read()?.collect::<Result<_, _>>()?;
-            return self.compare(&events, &rows);
-        }
-        let (all, depth) = (events.rows + rows.rows, depth + 1);
-        let events = self.part_again(events, depth)?;
-        let rows = self.part_again(rows, depth)?;
-        for (events, rows) in events.into_iter().zip(rows) {
-            // Changes of one key cannot be parted.
-            let is_one_key = events.rows + rows.rows == all;
-            self.bucket(events, rows, if is_one_key { MAX_DEPTH } else { depth })?;
-        }
-        Ok(())
-    }
-
-    fn part_again(&mut self, bucket: Bucket, depth: u32) -> Result<Vec<Bucket>, ArrowError> {
-        let mut parts: Option<Buckets> = None;
-        for batch in bucket.read()? {
-            let batch = batch?;
-            let parts = parts.get_or_insert_with(|| Buckets::new(&batch.schema(), &self.folder, self.memory / 16));
-            parts.push(&self.layout.part_again(&batch, depth)?)?;
-        }
-        let none = || Buckets::new(&self.layout.rows, &self.folder, 0);
-        let parts = parts.unwrap_or_else(none);
-        self.totals.spilled_bytes += parts.spilled_bytes();
-        parts.finish()
-    }
-
-    fn compare(&mut self, events: &[RecordBatch], rows: &[RecordBatch]) -> Result<(), ArrowError> {
-        let hash = &self.layout.hash;
-        let like = self.layout.extractor.none();
-        let around =
-            Surroundings { emptied: self.around.emptied.as_ref(), hash, apart: &self.apart, joined: &self.joined };
-        let expected = fold::fold_bucket(events, &self.layout.silver, &like, &around)?;
-        let is_in = |hashes: &HashSet<u64>, keys: &Keys, index: usize| {
-            !hashes.is_empty() && hashes.contains(&hash.of(keys, index))
-        };
-        let is_apart = |keys: &Keys, index: usize| is_in(&self.apart, keys, index);
-        let is_open = |keys: &Keys, index: usize| is_in(&self.around.pending.held, keys, index);
-        let compared = compare::compare(&expected, rows, &is_apart, &is_open, &mut self.findings)?;
-        let without_history = self.findings.first.iter_mut().filter(|(_, found)| found.sequences.is_empty());
-        for (key, found) in without_history {
-            found.sequences = fold::changes_of(events, key);
-        }
-        self.totals.keys += expected.keys_seen;
-        self.totals.changes += expected.changes_seen;
-        self.totals.rows += compared.rows;
-        self.totals.cells_unknown += compared.cells_unknown;
-        self.totals.keys_open += compared.keys_open;
-        Ok(())
-    }
 }

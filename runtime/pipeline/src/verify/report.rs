@@ -39,6 +39,8 @@ pub struct VerifyReport {
     pub share: f64,
     /// What chose them.
     pub seed: u64,
+    /// Which of the shares it was, from 0.
+    pub turn: u64,
     /// Snapshot of Silver.
     pub silver_snapshot: Option<i64>,
     /// Snapshot of Bronze.
@@ -91,6 +93,10 @@ impl VerifyReport {
                 Scope::Sample { share, .. } => share,
             },
             seed: settings.seed,
+            turn: match settings.scope {
+                Scope::Full => 0,
+                Scope::Sample { turn, .. } => turn,
+            },
             silver_snapshot: None,
             bronze_snapshot: None,
             next_sequence: 0,

@@ -1,5 +1,6 @@
 //! Rows parted into buckets, in memory up to a limit and beyond that in files that have no name.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom};
 use std::path::Path;
@@ -15,7 +16,6 @@ use super::events::Parted;
 use super::keys::BUCKETS;
 
 /// Buckets that are being filled.
-#[derive(Debug)]
 pub struct Buckets {
     schema: SchemaRef,
     folder: Arc<Path>,
@@ -26,7 +26,13 @@ pub struct Buckets {
     buckets: Vec<Filling>,
 }
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Buckets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buckets").field("held", &self.held_bytes).field("spilled", &self.spilled_bytes).finish()
+    }
+}
+
+#[derive(Default)]
 struct Filling {
     held: Vec<RecordBatch>,
     /// What is in the file comes before what is held.

@@ -15,6 +15,7 @@ use super::compare::{Findings, Kind, compare};
 use super::events::{Layout, Place};
 use super::fold::{Expected, Surroundings, changes_of, fold_bucket};
 use super::keys::{Choice, Key, KeyBuilder, KeyHash};
+use super::reduce::reduce;
 use crate::bronze::LoggedChanges;
 use crate::merge::{MergePart, UnsentCells};
 use crate::shaping::ShapedPart;
@@ -287,6 +288,22 @@ proptest! {
         if joined && history.is_in_order() {
             prop_assert!(expected.unknown.is_empty());
         }
+    }
+
+    #[test]
+    fn a_fold_of_what_still_matters_is_the_same(history in any_history(), cut in any::<prop::sample::Index>()) {
+        let layout = history.layout();
+        let (batches, emptied, _) = history.events(&layout);
+        let none = HashSet::new();
+        let around =
+            Surroundings { emptied: emptied.as_ref(), hash: &layout.hash, apart: &none, joined: &none };
+        let like = layout.extractor.none();
+        let whole = fold_bucket(&batches, &layout.silver, &like, &around).unwrap();
+        let (early, late) = batches.split_at(cut.index(batches.len() + 1));
+        let mut reduced: Vec<RecordBatch> = reduce(early, &like).unwrap().into_iter().chain(late.iter().cloned()).collect();
+        reduced = reduce(&reduced, &like).unwrap().into_iter().collect();
+        let parts = fold_bucket(&reduced, &layout.silver, &like, &around).unwrap();
+        prop_assert_eq!(folded(&parts), folded(&whole));
     }
 
     #[test]
