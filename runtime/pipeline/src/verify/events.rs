@@ -137,7 +137,7 @@ impl Layout {
                 let hash = self.hash.of(old_keys, index);
                 if choice.takes(hash) {
                     let key = EventKey::Old(index);
-                    events.push(Event { bucket: bucket(hash, 0), row: row as u32, key, from: None });
+                    events.push(Event { bucket: choice.bucket(hash), row: row as u32, key, from: None });
                 }
                 let has_unsent = part.unsent.as_ref().is_some_and(|unsent| !unsent.columns(row).is_empty());
                 if has_unsent && part.ops[row].is_upsert() {
@@ -147,7 +147,7 @@ impl Layout {
                 }
             }
             if choice.takes(own) {
-                events.push(Event { bucket: bucket(own, 0), row: row as u32, key: EventKey::Own, from });
+                events.push(Event { bucket: choice.bucket(own), row: row as u32, key: EventKey::Own, from });
             }
         }
         // Stable: of one place, the later event stays the later one.
@@ -236,7 +236,7 @@ impl Layout {
             let hash = self.hash.of(&keys, row);
             seen(hash);
             if choice.takes(hash) {
-                chosen.push((bucket(hash, 0), row as u32));
+                chosen.push((choice.bucket(hash), row as u32));
             }
         }
         chosen.sort_by_key(|(bucket, _)| *bucket);

@@ -84,7 +84,12 @@ pub enum Choice {
         width: u64,
     },
     /// Those of these hashes.
-    Of(Arc<HashSet<u64>>),
+    Of {
+        /// The hashes.
+        hashes: Arc<HashSet<u64>>,
+        /// Whether all of them belong into one bucket, because rows take values from rows of other keys.
+        together: bool,
+    },
 }
 
 impl Choice {
@@ -103,8 +108,13 @@ impl Choice {
         match self {
             Choice::All => true,
             Choice::Window { start, width } => hash.wrapping_sub(*start) < *width,
-            Choice::Of(hashes) => hashes.contains(&hash),
+            Choice::Of { hashes, .. } => hashes.contains(&hash),
         }
+    }
+
+    /// The bucket of a key of this hash.
+    pub fn bucket(&self, hash: u64) -> usize {
+        if matches!(self, Choice::Of { together: true, .. }) { 0 } else { bucket(hash, 0) }
     }
 }
 

@@ -31,7 +31,7 @@ use compare::Findings;
 pub use compare::{Actual, Counts, Difference, Kind};
 use keys::{Choice, KeyHash};
 use open::{Opened, Pinned};
-use pass::{Pass, Passed};
+use pass::Pass;
 pub use report::{Verdict, VerifyReport};
 
 use crate::LaneSettings;
@@ -168,13 +168,14 @@ pub async fn verify(
     let none = Arc::new(HashSet::new());
     let mut findings = Findings::new(settings.shown);
     let passed = pass.read(choice, true).await?;
-    let closer = Arc::new(passed.closer());
+    let (closer, joined) = passed.closer();
     let first = pass.compare(passed, &closer, &none, findings).await?;
     findings = first.findings;
     report.add(&first.totals, &pinned, true);
     if !closer.is_empty() {
-        let passed: Passed = pass.read(Choice::Of(Arc::clone(&closer)), false).await?;
-        let second = pass.compare(passed, &none, &closer, findings).await?;
+        let together = Choice::Of { hashes: closer, together: !joined.is_empty() };
+        let passed = pass.read(together, false).await?;
+        let second = pass.compare(passed, &none, &joined, findings).await?;
         findings = second.findings;
         report.add(&second.totals, &pinned, false);
     }

@@ -15,7 +15,7 @@ use sluice_lake::{ScanBatch, ScanFilter};
 use super::compare::Findings;
 use super::comparison::Comparison;
 use super::events::{Hashes, Layout, Parted, Place};
-use super::keys::{BUCKETS, Choice, KeyHash, bucket, keys_of};
+use super::keys::{BUCKETS, Choice, KeyHash, MAX_DEPTH, bucket, keys_of};
 use super::open::Pinned;
 use super::spill::{Bucket, Buckets};
 use super::{Progress, VerifyError, VerifySeams, VerifySettings};
@@ -26,6 +26,8 @@ use crate::shaping::Shaping;
 
 /// Bytes of memory for each hash of a key that is looked at closer.
 const BYTES_PER_HASH: usize = 128;
+/// Keys that are looked at together take more: all of their changes are in memory.
+const ROOM_PER_JOINED: usize = 32;
 /// Bytes that a row of a batch that is read is reckoned with.
 const BYTES_PER_ROW: usize = 2_048;
 
@@ -55,8 +57,10 @@ pub struct Passed {
 pub struct Around {
     /// The last truncate.
     pub emptied: Option<Place>,
-    /// Keys that are looked at closer, together.
-    pub closer: Hashes,
+    /// Keys that have to be looked at together: rows take values from rows of other keys.
+    pub joined: Hashes,
+    /// Keys that Silver seems to hold several times.
+    pub repeated: Hashes,
     /// Keys with changes that Silver does not include yet.
     pub pending: Hashes,
 }
@@ -87,9 +91,11 @@ pub struct Found {
 
 impl Passed {
     /// Keys that have to be looked at closer: those whose rows take values from rows of other keys, and those that Silver
-    /// seems to hold several times.
-    pub fn closer(&self) -> HashSet<u64> {
-        self.around.closer.held.clone()
+    /// seems to hold several times. The former alone are the second set.
+    pub fn closer(&self) -> (Arc<HashSet<u64>>, Arc<HashSet<u64>>) {
+        let joined = &self.around.joined.held;
+        let all = joined.union(&self.around.repeated.held).copied().collect();
+        (Arc::new(all), Arc::new(joined.clone()))
     }
 }
 
@@ -227,7 +233,9 @@ impl<'a> Pass<'a> {
         let (events, rows) =
             self.seams.cpu.run(move || Ok::<_, ArrowError>((events.finish()?, rows.finish()?))).await?;
         for (events, rows) in events.into_iter().zip(rows) {
-            let compared = self.seams.cpu.run(move || comparison.bucket(events, rows, 0).map(|()| comparison));
+            // What belongs together cannot be parted.
+            let depth = if joined.is_empty() { 0 } else { MAX_DEPTH };
+            let compared = self.seams.cpu.run(move || comparison.bucket(events, rows, depth).map(|()| comparison));
             comparison = compared.await?;
         }
         Ok(Found { findings: comparison.findings, totals: comparison.totals })
@@ -270,10 +278,10 @@ impl Intake {
         };
         let changes = bronze::read_back(rows, now)?;
         let shaped = self.shaping.shape(changes.input())?;
-        let (closer, room) = (&mut self.around.closer, self.room);
+        let (together, room) = (&mut self.around.joined, self.room / ROOM_PER_JOINED);
         let mut joined = |hash: u64| {
             if notes_joined {
-                closer.add(hash, room);
+                together.add(hash, room);
             }
         };
         let parted = self.layout.part_changes(&self.choice, &shaped, &changes, &mut joined)?;
@@ -317,22 +325,23 @@ impl Intake {
     fn finish(mut self) -> Result<Passed, LaneError> {
         if let Some(hashes) = self.hashes.take() {
             for bucket in hashes.finish()? {
-                note_repeated(bucket, &mut self.around.closer, self.room)?;
+                note_repeated(bucket, &mut self.around.repeated, self.room)?;
             }
         }
-        self.totals.overflowed = self.around.closer.overflowed || self.around.pending.overflowed;
+        let Around { joined, repeated, pending, .. } = &self.around;
+        self.totals.overflowed = joined.overflowed || repeated.overflowed || pending.overflowed;
         Ok(Passed { events: self.events, rows: self.rows, around: self.around, totals: self.totals })
     }
 }
 
 /// Notes hashes that are there more than once: the same key, or by rare chance another one.
-fn note_repeated(bucket: Bucket, closer: &mut Hashes, room: usize) -> Result<(), ArrowError> {
+fn note_repeated(bucket: Bucket, repeated: &mut Hashes, room: usize) -> Result<(), ArrowError> {
     let mut all: Vec<u64> = Vec::with_capacity(bucket.rows as usize);
     for batch in bucket.read()? {
         all.extend_from_slice(batch?.column(0).as_primitive::<UInt64Type>().values());
     }
     all.sort_unstable();
-    all.windows(2).filter(|pair| pair[0] == pair[1]).for_each(|pair| closer.add(pair[0], room));
+    all.windows(2).filter(|pair| pair[0] == pair[1]).for_each(|pair| repeated.add(pair[0], room));
     Ok(())
 }
 
