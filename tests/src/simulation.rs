@@ -19,6 +19,7 @@ use sluice_lake::{
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
     UpkeepSettings,
+    VerifyReport, VerifySeams, VerifySettings,
 };
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
@@ -213,6 +214,17 @@ impl World {
     pub fn finish(&self) {
         let report = self.run(&Weather::fair()).expect("nothing ends it");
         assert_eq!(report.lanes[0].state, LaneState::CaughtUp);
+    }
+
+    /// What a verification of the tables finds, as they are now.
+    #[track_caller]
+    pub fn verify(&self, settings: &VerifySettings) -> VerifyReport {
+        let Services { clock, cpu, lake, components, .. } = self.services(self.storage.clone(), 0);
+        let seams = VerifySeams { lake, cpu, components, clock };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let lane = self.lane();
+        let verified = runtime.block_on(sluice_pipeline::verify(&lane, &seams, settings, &|_| ()));
+        verified.unwrap_or_else(|error| panic!("{}", sluice_pipeline::explain(&error)))
     }
 
     /// The rows of Bronze.

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_HELP;
 use crate::logging::LogFormat;
 use crate::plugin::PluginArguments;
+use crate::verify::{VERIFY_HELP, VerifyArguments};
 
 const ABOUT: &str = "Turns change data capture into Iceberg tables: an append-only Bronze table of every change and a \
                      merged Silver table of current rows for each source table, each change counted exactly once.";
@@ -19,6 +20,7 @@ Examples:
   sluice status                            where every table stands
   sluice rejects public.orders             the records that could not be taken in, and why
   sluice history public.orders 4711        all changes of a key, and its row now
+  sluice verify public.orders              whether Silver is what Bronze comes to
   sluice files public.orders               what has become of every source file
   sluice schemas public.orders             every schema that the table has had
   sluice maintain --dry-run                which data files would be rewritten, which snapshots would expire
@@ -77,6 +79,9 @@ pub(crate) enum Command {
     /// Rewrite data files, let snapshots expire and remove orphaned files now, as a run does by itself.
     #[command(after_help = format!("{MAINTAIN_HELP}\n{EXIT_HELP}"))]
     Maintain(MaintainArguments),
+    /// Prove that Silver is what Bronze comes to, for a sample of the keys or all of them.
+    #[command(after_help = format!("{VERIFY_HELP}\n{EXIT_HELP}"))]
+    Verify(VerifyArguments),
     /// Run the sample that ships with sluice and show what it made.
     #[command(after_help = format!("{DEMO_HELP}\n{EXIT_HELP}"))]
     Demo(DemoArguments),

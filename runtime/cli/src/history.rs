@@ -48,7 +48,7 @@ struct History {
 
 /// One change.
 #[derive(Debug, Serialize)]
-struct Change {
+pub(crate) struct Change {
     /// Number of the change in the log, in order of arrival.
     seq: i64,
     op: String,
@@ -84,8 +84,7 @@ pub(crate) async fn command(
     let names = key_columns(&target, silver.as_ref())?;
     let key = Key::parse(&names, &bronze.columns(), &arguments.key)?;
     let mut changes = changes(&bronze, &key).await?;
-    changes.sort_by(|a, b| (&a.order, a.row, a.seq).cmp(&(&b.order, b.row, b.seq)));
-    note_differences(&mut changes);
+    put_in_order(&mut changes);
     let has_other_key = silver.as_ref().is_some_and(|silver| {
         !target.lane.transform.is_empty() && {
             let (mut stored, mut wanted) = (required(silver), names.clone());
@@ -125,8 +124,8 @@ fn required(silver: &LakeTable) -> Vec<String> {
 
 /// The values that were asked for, each in its column's type.
 #[derive(Debug)]
-struct Key {
-    columns: Vec<(String, ArrayRef)>,
+pub(crate) struct Key {
+    pub columns: Vec<(String, ArrayRef)>,
 }
 
 impl Key {
@@ -198,7 +197,7 @@ impl Key {
         Ok(all)
     }
 
-    fn json(&self) -> Result<BTreeMap<String, Value>, StartError> {
+    pub fn json(&self) -> Result<BTreeMap<String, Value>, StartError> {
         self.columns.iter().map(|(name, value)| Ok((name.clone(), value::json(value, 0)?))).collect()
     }
 }
@@ -209,7 +208,8 @@ fn typed(text: &str, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     cast_with_options(&text, data_type, &strict)
 }
 
-async fn changes(bronze: &LakeTable, key: &Key) -> Result<Vec<Change>, StartError> {
+/// All changes of a key, in no order.
+pub(crate) async fn changes(bronze: &LakeTable, key: &Key) -> Result<Vec<Change>, StartError> {
     let columns: Vec<String> = bronze.columns().into_iter().map(|column| column.name).collect();
     let has_before = key.columns.iter().any(|(name, _)| columns.contains(&format!("{BEFORE}{name}")));
     let filter = match has_before && key.columns.iter().all(|(name, _)| columns.contains(&format!("{BEFORE}{name}"))) {
@@ -263,7 +263,8 @@ fn with_whole_before(rows: &RecordBatch, key: &Key) -> Result<RecordBatch, Arrow
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
 }
 
-fn change(rows: &RecordBatch, row: usize, moves_away: bool) -> Result<Change, ArrowError> {
+/// A row of Bronze as a change.
+pub(crate) fn change(rows: &RecordBatch, row: usize, moves_away: bool) -> Result<Change, ArrowError> {
     let column = |name: &str| {
         rows.column_by_name(name).ok_or_else(|| ArrowError::SchemaError(format!("Bronze has no column `{name}`")))
     };
@@ -300,6 +301,12 @@ fn change(rows: &RecordBatch, row: usize, moves_away: bool) -> Result<Change, Ar
         order: text("_source_order")?,
         texts,
     })
+}
+
+/// Puts changes of a key into the order in which they happened, and says of each what it changed.
+pub(crate) fn put_in_order(changes: &mut [Change]) {
+    changes.sort_by(|a, b| (&a.order, a.row, a.seq).cmp(&(&b.order, b.row, b.seq)));
+    note_differences(changes);
 }
 
 /// Says of each change what is other than after the one before. A delete need not tell more than the key.
@@ -345,22 +352,7 @@ fn render(history: &History, key: &Key) -> String {
     let value = |name: &String| history.key.get(name).map(plain).unwrap_or_default();
     let named: Vec<String> = key.columns.iter().map(|(name, _)| format!("{name} = {}", value(name))).collect();
     let mut text = format!("{}, {}\n\n", history.table, named.join(", "));
-    if history.changes.is_empty() {
-        text.push_str("Bronze holds no change of this key.\n");
-    } else {
-        let mut grid = Grid::new(&[">seq", "op", "commit time", "what changed", "file", ">row"]);
-        for change in &history.changes {
-            grid.row(vec![
-                words::count(change.seq.unsigned_abs()),
-                change.op.clone(),
-                change.commit_time_us.map_or_else(|| "–".to_owned(), words::instant),
-                what(change, key),
-                change.file.clone(),
-                words::count(change.row.unsigned_abs()),
-            ]);
-        }
-        text.push_str(&grid.render());
-    }
+    text.push_str(&render_changes(&history.changes, key));
     text.push('\n');
     match &history.silver {
         None if history.has_other_key => {
@@ -377,6 +369,25 @@ fn render(history: &History, key: &Key) -> String {
         }
     }
     text
+}
+
+/// The changes of a key, a line each.
+pub(crate) fn render_changes(changes: &[Change], key: &Key) -> String {
+    if changes.is_empty() {
+        return "Bronze holds no change of this key.\n".to_owned();
+    }
+    let mut grid = Grid::new(&[">seq", "op", "commit time", "what changed", "file", ">row"]);
+    for change in changes {
+        grid.row(vec![
+            words::count(change.seq.unsigned_abs()),
+            change.op.clone(),
+            change.commit_time_us.map_or_else(|| "–".to_owned(), words::instant),
+            what(change, key),
+            change.file.clone(),
+            words::count(change.row.unsigned_abs()),
+        ]);
+    }
+    grid.render()
 }
 
 /// A change in one line: all columns of the first, of later ones those that differ, of a key's change the other key.
@@ -405,7 +416,8 @@ fn what(change: &Change, key: &Key) -> String {
     before.into_iter().chain(columns).collect::<Vec<_>>().join(", ")
 }
 
-fn plain(value: &Value) -> String {
+/// A JSON value as people write it.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "NULL".to_owned(),

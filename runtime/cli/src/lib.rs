@@ -26,6 +26,7 @@ mod status;
 mod target;
 mod terminal;
 mod value;
+mod verify;
 mod words;
 
 pub use exit::Exit;

@@ -48,7 +48,8 @@ impl Target {
     }
 }
 
-fn unknown(name: &str, names: &[String]) -> String {
+/// What is said of a name that no table has.
+pub(crate) fn unknown(name: &str, names: &[String]) -> String {
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let advice = match nearest(name, &known) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -23,6 +23,7 @@ mod status;
 mod supervisor;
 mod tables;
 mod upkeep;
+mod verify;
 mod write;
 
 pub use bronze::source_columns;
@@ -33,3 +34,7 @@ pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
 pub use status::{LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;
 pub use upkeep::{Files, Maintained, RewriteGate, UpkeepSettings, maintain};
+pub use verify::{
+    Actual, Counts, Difference, Kind, Progress, Scope, Verdict, VerifyError, VerifyReport, VerifySeams, VerifySettings,
+    verify,
+};

@@ -123,7 +123,7 @@ async fn known_columns(context: &LaneContext, stored: Option<&[Column]>) -> Resu
     Ok(context.services.source.describe(&settings.table, settings.guess_types).await?)
 }
 
-fn known_key(declared: &[String], silver: Option<&LakeTable>) -> Vec<String> {
+pub fn known_key(declared: &[String], silver: Option<&LakeTable>) -> Vec<String> {
     match silver {
         Some(table) if declared.is_empty() => {
             table.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect()
@@ -227,7 +227,7 @@ fn note_other_transform(table: &LakeTable, stored: &Checkpoint, digest: Option<&
 }
 
 /// A table merged by one key cannot go on by another.
-fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(), LaneError> {
+pub fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(), LaneError> {
     let mut stored: Vec<String> =
         table.columns().into_iter().filter(|column| column.required).map(|column| column.name).collect();
     let mut wanted = key.to_vec();
@@ -244,12 +244,12 @@ fn same_key(ident: &TableIdent, table: &LakeTable, key: &[String]) -> Result<(),
     )))
 }
 
-fn key_extractor(key_schema: &Schema) -> Result<KeyExtractor, LaneError> {
+pub fn key_extractor(key_schema: &Schema) -> Result<KeyExtractor, LaneError> {
     let types: Vec<DataType> = key_schema.fields().iter().map(|field| field.data_type().clone()).collect();
     Ok(KeyExtractor::new(&types)?)
 }
 
-fn key_schema(schema: &Schema, key: &[String]) -> Result<Schema, LaneError> {
+pub fn key_schema(schema: &Schema, key: &[String]) -> Result<Schema, LaneError> {
     let places = key.iter().map(|name| schema.index_of(name)).collect::<Result<Vec<usize>, _>>()?;
     Ok(schema.project(&places)?)
 }

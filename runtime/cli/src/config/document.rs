@@ -311,7 +311,7 @@ section! {
     MaintenanceSection {
         /// Whether data files are rewritten: small ones into large ones, and those with many deleted rows; default true.
         compact: bool,
-        /// Size of the files to write; default "128MiB", but no more than an eighth of `process.memory`.
+        /// Size of the files to write; default "128MiB", less where half of `process.memory` does not suffice for it.
         target_file_size: Located<ByteSize>,
         /// Share of a file's rows, above 0 and at most 1, that are deleted from which it is rewritten; default 0.25.
         deleted_share: Located<Share>,

@@ -33,8 +33,8 @@ pub(crate) use paths::location;
 pub use problem::{ConfigError, Problem};
 pub(crate) use reader::nearest;
 use reader::{Reading, Value};
-pub(crate) use values::Presence;
 use values::TableChoice;
+pub(crate) use values::{ByteSize, Presence, TimeSpan};
 
 /// Memory below which no table gets anywhere.
 const LEAST_MEMORY: usize = 16 << 20;

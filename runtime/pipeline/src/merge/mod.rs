@@ -16,7 +16,7 @@ use sluice_change::Op;
 use sluice_index::{ByteKeys, KeyError, KeyExtractor, KeyIndex, Keys, Location};
 use thiserror::Error;
 
-use distinct::Distinct;
+pub use distinct::Distinct;
 pub use key_change::changed_keys;
 use key_change::extract_around_truncates;
 use unsent::{Before, Befores, missing};

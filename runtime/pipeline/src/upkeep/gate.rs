@@ -3,14 +3,8 @@ use std::sync::Arc;
 use sluice_lake::CompactionSettings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Part of the process's memory that rewrites have: one in so many.
-const SHARE: usize = 4;
-/// What a rewrite needs while it runs, in lengths of the file that it writes.
-const FILES_HELD: u64 = 2;
-/// The same of a table with a sort order, in bytes that it reads.
-const SORTED_HELD: u64 = 8;
-/// Shortest target worth rewriting for.
-const LEAST_TARGET: u64 = 4 << 20;
+/// Part of the process's memory that rewrites have: one in so many. They hold a row group, and a file while it is made.
+const SHARE: usize = 2;
 
 /// Lets one rewrite of data files run at a time in a process, within memory that the stream never has.
 #[derive(Debug, Clone)]
@@ -38,12 +32,7 @@ impl RewriteGate {
 
     /// The settings cut down to what fits into the memory.
     pub fn fitted(&self, settings: &CompactionSettings) -> CompactionSettings {
-        let bytes = self.bytes as u64;
-        CompactionSettings {
-            target_bytes: settings.target_bytes.min((bytes / FILES_HELD).max(LEAST_TARGET)),
-            sort_bytes: settings.sort_bytes.min((bytes / SORTED_HELD).max(LEAST_TARGET)),
-            ..settings.clone()
-        }
+        settings.clone().within(self.bytes as u64)
     }
 }
 
@@ -54,11 +43,10 @@ mod tests {
     #[test]
     fn what_is_rewritten_fits_into_the_memory_that_is_there() {
         let (stream, gate) = RewriteGate::split(256 << 20);
-        assert_eq!(stream, 192 << 20);
+        assert_eq!(stream, 128 << 20);
         let settings = CompactionSettings::default();
-        assert_eq!(gate.fitted(&settings).target_bytes, 32 << 20);
-        assert_eq!(gate.fitted(&settings).sort_bytes, 8 << 20);
-        assert_eq!(RewriteGate::split(4 << 30).1.fitted(&settings), settings);
+        assert!(gate.fitted(&settings).target_bytes < settings.target_bytes);
+        assert_eq!(RewriteGate::split(8 << 30).1.fitted(&settings), settings);
         let held = gate.enter();
         assert!(held.is_some() && gate.enter().is_none());
         drop(held);
