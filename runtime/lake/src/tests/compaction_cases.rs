@@ -72,6 +72,9 @@ async fn rows_keep_their_ids_and_deleted_ones_stay_deleted() {
     assert_eq!(before.len(), 45);
     let summary = table.stored.metadata.current_snapshot().unwrap().summary().clone();
     assert_eq!(summary.operation.as_str(), "replace");
+    let carried = crate::table::of_snapshot(&ident(), table.stored.metadata.current_snapshot().unwrap()).unwrap();
+    assert_eq!(carried, Some(checkpoint("w", 7)), "whoever rolls back to it finds the position that its rows have");
+    assert!(!summary.additional_properties.contains_key("sluice.inserts"), "nothing is counted twice");
     assert_eq!(summary.additional_properties.get("total-records").map(String::as_str), Some("45"));
     assert_eq!(summary.additional_properties.get("total-position-deletes").map(String::as_str), Some("2"));
     // Another rewrite reads the ids from the files' own columns.

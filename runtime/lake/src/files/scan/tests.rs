@@ -254,6 +254,7 @@ fn row_groups_without_wanted_values_are_left_out_and_positions_stay() {
     };
     let groups = |numbers: &[u64]| numbers.iter().flat_map(|n| n * 100..n * 100 + 100).collect::<Vec<_>>();
     assert_eq!(found(GroupFilter::Numbers(1, 75, 120)), groups(&[1, 2]));
+    assert_eq!(found(GroupFilter::Numbers(1, 49, 50)), groups(&[0, 1]));
     assert_eq!(found(GroupFilter::Numbers(1, 500, i64::MAX)), groups(&[]));
     assert_eq!(found(GroupFilter::Text(2, "0850".into(), None)), groups(&[8, 9]));
     assert_eq!(found(GroupFilter::Text(2, "".into(), Some("0099".into()))), groups(&[0]));
