@@ -18,8 +18,7 @@ use sluice_lake::{
 };
 use sluice_pipeline::{
     BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
-    UpkeepSettings,
-    VerifyReport, VerifySeams, VerifySettings,
+    UpkeepSettings, VerifyReport, VerifySeams, VerifySettings,
 };
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,

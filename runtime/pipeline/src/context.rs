@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{LaneId, MemoryBudget};
 use crate::error::Attempt;
 use crate::status::{LaneState, StatusBoard};
+use crate::upkeep::RewriteGate;
 use crate::{LaneSettings, ProcessSettings};
 
 /// The seams through which a process works.

@@ -313,7 +313,7 @@ section! {
         compact: bool,
         /// Size of the files to write; default "128MiB", less where half of `process.memory` does not suffice for it.
         target_file_size: Located<ByteSize>,
-        /// Share of a file's rows, above 0 and at most 1, that are deleted from which it is rewritten; default 0.25.
+        /// Share of a file's rows, above 0 and at most 1, that are deleted from which it is rewritten; default 0.15.
         deleted_share: Located<Share>,
         /// Whether snapshots expire; default true.
         expire: bool,

@@ -191,7 +191,7 @@ impl Upkeep {
             Err(error @ LakeError::Unresolved { .. }) => return Err(error.into()),
             Err(error) => {
                 table.discard_rewrite(rewritten).await;
-                let reason = explain(&error.into());
+                let reason = explain(&LaneError::from(error));
                 self.put_off(context, REWRITES, now_us, "rewritten data files cannot be committed now", &reason);
                 return Ok(());
             }
