@@ -498,6 +498,7 @@ fn random_tables_with_random_steps_are_equal_at_every_moment_of_their_lives() {
             silver_partition: Vec::new(),
             max_rows: rng.random_range(1..60),
             batch_rows: rng.random_range(1..40),
+            upkeep: rng.random(),
         };
         let world = World::new(&spec, &setup).with_transform(steps);
         let history = History::generate(&spec, &Shape::small(&mut rng), rng.random());
@@ -536,6 +537,7 @@ fn random_tables_are_equal_at_every_moment_of_their_lives() {
             silver_partition: Vec::new(),
             max_rows: rng.random_range(1..60),
             batch_rows: rng.random_range(1..40),
+            upkeep: rng.random(),
         };
         let world = World::new(&spec, &setup);
         let history = History::generate(&spec, &Shape::small(&mut rng), rng.random());
