@@ -1,0 +1,6 @@
+//! The index against a map, while it spills, merges, is closed and opened, is killed and is damaged.
+
+mod crash;
+mod faults;
+mod model;
+mod rebuild;
