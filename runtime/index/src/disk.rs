@@ -160,7 +160,9 @@ impl OpenFile {
     /// Fills `bytes` from `offset` on. A file that ends before is damaged.
     pub fn read(&self, bytes: &mut [u8], offset: u64) -> Result<(), IndexError> {
         self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => self.damaged(format!("it ends before byte {}", offset + bytes.len() as u64)),
+            io::ErrorKind::UnexpectedEof => {
+                self.damaged(format!("it ends before byte {}", offset + bytes.len() as u64))
+            }
             _ => io_error("read", &self.path)(error),
         })
     }

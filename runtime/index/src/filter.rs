@@ -1,8 +1,7 @@
 //! Which keys a run may hold: split-block Bloom filters, as Parquet's specification describes them, one cache line a question.
 
-const SALTS: [u32; 8] = [
-    0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31,
-];
+const SALTS: [u32; 8] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 const BLOCK_BYTES: usize = 32;
 
 /// Bits a key: about one question in 170 is answered wrongly with yes.

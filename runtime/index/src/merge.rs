@@ -45,7 +45,13 @@ impl<C: KeyColumn> Sorted<C> {
         let (left, right) = (self.winners[2 * node], self.winners[2 * node + 1]);
         let entry = |run: u32| self.cursors.get(run as usize).and_then(Cursor::entry);
         self.winners[node] = match (entry(left), entry(right)) {
-            (Some((first, _)), Some((second, _))) => if C::compare(first, second).is_le() { left } else { right },
+            (Some((first, _)), Some((second, _))) => {
+                if C::compare(first, second).is_le() {
+                    left
+                } else {
+                    right
+                }
+            }
             (Some(_), None) => left,
             _ => right,
         };

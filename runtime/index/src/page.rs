@@ -213,7 +213,12 @@ mod tests {
     }
 
     fn value() -> impl Strategy<Value = u64> {
-        prop_oneof![Just(REMOVED), 0_u64..100, (0_u64..5, 0_u64..100).prop_map(|(file, row)| file << 32 | row), any::<u64>()]
+        prop_oneof![
+            Just(REMOVED),
+            0_u64..100,
+            (0_u64..5, 0_u64..100).prop_map(|(file, row)| file << 32 | row),
+            any::<u64>()
+        ]
     }
 
     proptest! {

@@ -6,6 +6,9 @@ use crate::run::Residency;
 /// Size of a page unless another is asked for: half a page of the kernel's costs less to copy and check than a whole one.
 const PAGE_BYTES: usize = 2 << 10;
 
+/// A larger table in memory would save little, once there are runs, and take long to be written out by one batch.
+const MOST_TABLE_BYTES: usize = 32 << 20;
+
 /// Where an index is and how much memory it may take.
 #[derive(Debug, Clone)]
 pub struct IndexSettings {
@@ -55,7 +58,7 @@ impl Limits {
         Self {
             budget_bytes,
             resident_bytes: budget_bytes / 10 * 9,
-            table_bytes: budget_bytes / 2,
+            table_bytes: (budget_bytes / 2).min(MOST_TABLE_BYTES),
             filter_bytes: budget_bytes / 4,
             directory_bytes: budget_bytes / 16,
             buffer_bytes: (budget_bytes / 512).clamp(4 * page_bytes, 256 << 10),

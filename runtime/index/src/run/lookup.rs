@@ -131,12 +131,7 @@ impl<C: KeyColumn> Run<C> {
     }
 
     /// Checks a page, of which the first fixed page is given, and uses it.
-    pub fn with_page<R>(
-        &self,
-        bytes: &[u8],
-        page: u32,
-        work: impl FnOnce(&Page<'_>) -> R,
-    ) -> Result<R, IndexError> {
+    pub fn with_page<R>(&self, bytes: &[u8], page: u32, work: impl FnOnce(&Page<'_>) -> R) -> Result<R, IndexError> {
         let place = PagePlace { run: self.meta.number, page };
         let span = page::span(bytes);
         let open = |bytes: &[u8]| Page::open::<C>(bytes, place).map(|page| work(&page));

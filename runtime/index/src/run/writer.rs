@@ -174,8 +174,7 @@ impl<C: KeyColumn> RunWriter<C> {
         self.write_out()?;
         if let Some(filter) = self.filter.take() {
             let bytes = filter.to_bytes();
-            self.meta.filter =
-                Some(FilterMeta { bytes: bytes.len() as u64, checksum: XxHash3_64::oneshot(&bytes) });
+            self.meta.filter = Some(FilterMeta { bytes: bytes.len() as u64, checksum: XxHash3_64::oneshot(&bytes) });
             self.buffer = bytes;
             self.write_out()?;
         }

@@ -38,11 +38,8 @@ impl<C: KeyColumn> Store<C> {
 
     fn shapes(&self) -> Vec<Shape> {
         let busy = |number| self.merges.iter().any(|merge| merge.inputs().contains(&number));
-        let shape = |meta: &crate::run::RunMeta| Shape {
-            tier: meta.tier,
-            entries: meta.entries,
-            busy: busy(meta.number),
-        };
+        let shape =
+            |meta: &crate::run::RunMeta| Shape { tier: meta.tier, entries: meta.entries, busy: busy(meta.number) };
         self.runs.iter().map(|run| shape(&run.meta)).collect()
     }
 

@@ -29,10 +29,7 @@ pub enum Opened {
     },
 }
 
-pub fn open<C: KeyColumn>(
-    settings: &IndexSettings,
-    watch: Option<Watch>,
-) -> Result<(Store<C>, Opened), IndexError> {
+pub fn open<C: KeyColumn>(settings: &IndexSettings, watch: Option<Watch>) -> Result<(Store<C>, Opened), IndexError> {
     let folder = Arc::new(Folder::take(&settings.folder, watch)?);
     let numbers = folder.names()?.into_iter().filter_map(|name| RunMeta::number_of(&name));
     let next_run = numbers.max().map_or(0, |number| number.saturating_add(1));

@@ -2,13 +2,13 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Store;
+use crate::IndexError;
 use crate::column::KeyColumn;
 use crate::manifest::{FileNames, MANIFEST, Manifest};
 use crate::page::REMOVED;
 use crate::policy::BOTTOM;
 use crate::run::{Run, RunMeta, RunWriter, WriterSettings};
 use crate::table::KeyTable;
-use crate::IndexError;
 
 impl<C: KeyColumn> Store<C> {
     /// Begins a run of up to this many entries. The oldest one has no filter, because most lookups end there.

@@ -37,7 +37,8 @@ fn watch(kind: KeyKind, folder: PathBuf, budget: usize, expected: Arc<Mutex<Expe
             Opened::Fresh => assert!(expected.nothing, "the index is gone"),
             Opened::Distrusted { why } => panic!("{why}"),
             Opened::Kept { snapshot, files: names } => {
-                let stored = expected.stored.iter().find(|stored| stored.0 == snapshot).expect("a snapshot that was flushed");
+                let stored =
+                    expected.stored.iter().find(|stored| stored.0 == snapshot).expect("a snapshot that was flushed");
                 assert_eq!(names, files(snapshot));
                 check(&index, kind, stored);
             }

@@ -145,15 +145,8 @@ pub struct Subject {
 
 impl Subject {
     pub fn new(kind: KeyKind, settings: IndexSettings, watch: Option<Watch>) -> Self {
-        let mut subject = Self {
-            kind,
-            settings,
-            watch,
-            index: None,
-            snapshots: 0,
-            now: (None, Model::new()),
-            stored: None,
-        };
+        let mut subject =
+            Self { kind, settings, watch, index: None, snapshots: 0, now: (None, Model::new()), stored: None };
         assert_eq!(subject.open(), Opened::Fresh);
         subject
     }
@@ -267,7 +260,8 @@ fn only_files_that_are_needed_stay() {
     subject.run(&Step::Flush);
     let names = || std::fs::read_dir(folder.path()).unwrap().count();
     assert!(names() < 12, "{} files", names());
-    let bytes: u64 = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let bytes: u64 =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(bytes >= subject.index().disk_bytes());
     subject.run(&Step::Clear);
     assert_eq!(names(), 1);
