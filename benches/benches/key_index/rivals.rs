@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fjall::{Keyspace, KeyspaceCreateOptions, PersistMode};
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableDatabase, TableDefinition};
 use sluice_benches::Failure;
 use sluice_index::Location;
 

@@ -66,6 +66,11 @@ impl Limits {
         }
     }
 
+    /// Keys that are put into the table between two looks at the budget: about a hundredth of what it takes.
+    pub fn keys_a_look(&self) -> usize {
+        (self.table_bytes / (100 * 32)).clamp(16, 1024)
+    }
+
     /// How many entries may lie above the oldest run so that their filters fit, while they are merged too.
     pub fn filtered_entries(&self) -> u64 {
         let keys = 1 << 20;

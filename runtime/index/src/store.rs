@@ -19,9 +19,6 @@ use crate::{IndexError, IndexSettings, Location};
 
 pub use open::Opened;
 
-/// Keys that are put into the table between two looks at the budget.
-const KEYS_A_LOOK: usize = 1024;
-
 /// An index of keys of one form.
 #[derive(Debug)]
 pub struct Store<C: KeyColumn> {
@@ -118,11 +115,15 @@ impl<C: KeyColumn> Store<C> {
     pub fn apply(&mut self, keys: &C, locations: &[Location], snapshot: Option<i64>) -> Result<(), IndexError> {
         let count = keys.count().min(locations.len());
         let mut outcome = Ok(());
-        for start in (0..count).step_by(KEYS_A_LOOK) {
-            let places = start..(start + KEYS_A_LOOK).min(count);
+        let keys_a_look = self.limits.keys_a_look();
+        for start in (0..count).step_by(keys_a_look) {
+            let places = start..(start + keys_a_look).min(count);
             if outcome.is_ok() {
                 let key_bytes = places.clone().map(|place| C::key_bytes(keys.key(place))).sum();
                 outcome = self.make_room(places.len(), key_bytes);
+            }
+            if let Some(image) = self.image.take() {
+                self.retire(image.number);
             }
             for place in places {
                 let (key, location) = (keys.key(place), locations[place]);
@@ -132,11 +133,6 @@ impl<C: KeyColumn> Store<C> {
                     self.table.set(key, location);
                 }
             }
-        }
-        if count > 0
-            && let Some(image) = self.image.take()
-        {
-            self.retire(image.number);
         }
         self.snapshot = snapshot;
         outcome.and_then(|()| self.merge_for(count as u64))

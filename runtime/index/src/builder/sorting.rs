@@ -50,7 +50,8 @@ pub struct Sorting<C: KeyColumn> {
     piece: Mutex<Piece<C>>,
     /// What is shared by the threads that write pieces.
     spilled: Mutex<Spilled<C>>,
-    /// Bytes of keys and locations in a piece: one is filled while each thread sorts another, which takes twice its size.
+    /// Bytes of keys and locations in a piece: one is filled, and may have room for another, while
+    /// each thread sorts one, which takes thrice its size besides.
     piece_bytes: usize,
 }
 
@@ -64,7 +65,7 @@ struct Spilled<C: KeyColumn> {
 
 impl<C: KeyColumn> Sorting<C> {
     pub fn new(store: Store<C>, threads: usize) -> Self {
-        let piece_bytes = (store.budget_bytes() / (3 * threads.max(1) + 1)).max(LEAST_PIECE_BYTES);
+        let piece_bytes = (store.budget_bytes() / (4 * threads.max(1) + 2)).max(LEAST_PIECE_BYTES);
         let spilled = Spilled { store, runs: Vec::new(), repeated: Repeated::default(), failed: false };
         Self { piece: Mutex::default(), spilled: Mutex::new(spilled), piece_bytes }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::Store;
 use crate::IndexError;
 use crate::column::KeyColumn;
+use crate::filter::Filter;
 use crate::manifest::{FileNames, MANIFEST, Manifest};
 use crate::page::REMOVED;
 use crate::policy::BOTTOM;
@@ -11,13 +12,16 @@ use crate::run::{Run, RunMeta, RunWriter, WriterSettings};
 use crate::table::KeyTable;
 
 impl<C: KeyColumn> Store<C> {
-    /// Begins a run of up to this many entries. The oldest one has no filter, because most lookups end there.
+    /// Begins a run of up to this many entries. The oldest one has no filter, because most lookups end there, and one whose
+    /// filter would not fit into memory has none either.
     pub fn new_run(&mut self, tier: u8, entries: u64) -> Result<RunWriter<C>, IndexError> {
         let number = self.next_run;
+        let held: usize = self.runs.iter().map(|run| run.filter_bytes()).sum();
+        let fits = held.saturating_add(Filter::bytes_for(entries)) <= self.limits.filter_bytes;
         let settings = WriterSettings {
             page_bytes: self.limits.page_bytes,
             buffer_bytes: self.limits.buffer_bytes,
-            filter_keys: (tier != BOTTOM).then_some(entries),
+            filter_keys: (tier != BOTTOM && fits).then_some(entries),
         };
         let writer = RunWriter::create(&self.folder, number, tier, settings)?;
         self.next_run += 1;

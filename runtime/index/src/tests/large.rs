@@ -41,6 +41,7 @@ fn check(keys: fn(&[u64]) -> Keys, settings: &IndexSettings) {
         if round % 5 == 4 {
             index.flush(&files(None)).unwrap();
         }
+        assert!(index.memory_bytes() <= settings.budget_bytes, "{} bytes", index.memory_bytes());
         let found = index.lookup(&keys(&all)).unwrap();
         for (key, found) in all.iter().zip(found) {
             assert_eq!(found, model.get(key).copied().unwrap_or(Location::ABSENT), "key {key} in round {round}");
