@@ -110,11 +110,11 @@ impl<C: KeyColumn> Sorting<C> {
         let (keys, values) = piece.sorted();
         let mut writer = locked(&self.spilled).store.new_run(BOTTOM, keys.count() as u64)?;
         let mut repeated = Vec::new();
-        for place in 0..keys.count() {
+        for (place, value) in values.iter().enumerate() {
             if place > 0 && C::compare(keys.key(place - 1), keys.key(place)).is_eq() {
                 repeated.push(place);
             } else {
-                writer.add(keys.key(place), values[place])?;
+                writer.add(keys.key(place), *value)?;
             }
         }
         if !repeated.is_empty() {
