@@ -10,7 +10,7 @@ use crate::disk::Watch;
 use crate::{FileNames, IndexSettings, KeyExtractor, KeyIndex, Keys, Location, Opened, SpillingIndex};
 
 /// Keys of the tests by their numbers.
-pub const KEYS: u16 = 240;
+pub const KEYS: u16 = 600;
 
 /// What an index ought to hold.
 pub type Model = BTreeMap<u16, Location>;
@@ -115,7 +115,13 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => budgets().prop_map(Step::Budget),
         1 => Just(Step::Clear),
     ];
-    prop::collection::vec(step, 0..count)
+    // Most begin full, so that changes are a small part, and runs of changes are merged with each other first.
+    (prop::bool::weighted(0.8), prop::collection::vec(step, 0..count)).prop_map(|(full, mut steps)| {
+        if full {
+            steps.insert(0, Step::Apply((0..KEYS).map(|key| (key, true)).collect()));
+        }
+        steps
+    })
 }
 
 pub fn settings(folder: &Path, budget_bytes: usize) -> IndexSettings {
