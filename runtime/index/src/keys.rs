@@ -61,6 +61,34 @@ impl ByteKeys {
         self.ends.push(self.data.len());
     }
 
+    /// Adds a key that is given in two parts.
+    pub(crate) fn push_parts(&mut self, start: &[u8], rest: &[u8]) {
+        self.data.extend_from_slice(start);
+        self.push(rest);
+    }
+
+    /// Takes the last key away.
+    pub(crate) fn pop(&mut self) {
+        self.ends.pop();
+        self.data.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    /// Takes all keys away and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.data.clear();
+        self.ends.clear();
+    }
+
+    /// Bytes of all keys.
+    pub(crate) fn data_bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.data.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
     /// The keys in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))

@@ -2,14 +2,51 @@
 //!
 //! An index is a cache of a table. It carries the snapshot that it reflects and is rebuilt from the table's key columns
 //! when it does not match. Keys cross this interface in batches, so that an implementation on disk can sort and prefetch.
+//!
+//! [`SpillingIndex`] is what tables use: a hash table while it fits into its budget, and sorted runs on local disk besides once
+//! it does not. [`Builder`] fills one from a table's key columns. [`MemoryIndex`] never leaves memory.
+//!
+//! | module | what it owns |
+//! |---|---|
+//! | `column` | what both forms of keys can do |
+//! | `table` | hash tables in memory |
+//! | `bits`, `page`, `filter` | how entries are laid out |
+//! | `run` | immutable sorted files: writing, looking up, going through |
+//! | `merge`, `policy` | making one run of several, and when |
+//! | `manifest` | which runs there are, and what they reflect |
+//! | `store` | one index of all these |
+//! | `disk` | the only calls of the file system |
 
+mod bits;
+mod builder;
+mod column;
+mod disk;
+mod error;
+mod filter;
 mod keys;
+mod manifest;
 mod memory;
+mod merge;
+mod page;
+mod policy;
+mod run;
+mod settings;
+mod spilling;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 
+pub use builder::{BuildProgress, Builder, Built, Duplicates};
+pub use error::IndexError;
 pub use keys::{ByteKeys, KeyError, KeyExtractor, Keys};
+pub use manifest::FileNames;
 pub use memory::MemoryIndex;
+pub use settings::IndexSettings;
+pub use spilling::SpillingIndex;
+pub use store::Opened;
 
 /// A row of a data file, by the file's number within its table and the row's position within the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +59,14 @@ impl Location {
     /// The row at `position` of file `file`.
     pub fn new(file: u32, position: u32) -> Self {
         Self(u64::from(file) << 32 | u64::from(position))
+    }
+
+    fn value(self) -> u64 {
+        self.0
+    }
+
+    fn from_value(value: u64) -> Self {
+        Self(value)
     }
 
     /// Whether this names a row.
@@ -45,27 +90,51 @@ pub trait KeyIndex: Debug + Send {
     /// The table snapshot whose rows this index holds; `None` before the first.
     fn snapshot(&self) -> Option<i64>;
 
-    /// Number of keys.
-    fn len(&self) -> u64;
-
-    /// Whether there is no key.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+    /// Number of keys. `None` where it is not known without reading: an index that has spilled learns only when it merges
+    /// whether a changed key was there before.
+    fn key_count(&self) -> Option<u64>;
 
     /// Bytes of memory held.
     fn memory_bytes(&self) -> usize;
 
     /// The location of each key, [`Location::ABSENT`] where there is none.
-    fn lookup(&self, keys: &Keys) -> Result<Vec<Location>, KeyError>;
+    fn lookup(&self, keys: &Keys) -> Result<Vec<Location>, IndexError>;
 
     /// Sets the location of each key, or removes the key where its location is [`Location::ABSENT`], and takes on
     /// `snapshot`. Called only once the commit has landed.
-    fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), KeyError>;
+    ///
+    /// After [`IndexError::Io`] the changes are held in memory all the same and `snapshot` is taken on; what could not be
+    /// written is tried again by the next call.
+    fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), IndexError>;
 
-    /// Sets each location to what `place` gives for it, and takes on `snapshot`: the rows of these keys have moved.
-    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> Result<(), KeyError>;
+    /// Sets each location to what `place` gives for it, and takes on `snapshot`: the rows of these keys have moved. Says
+    /// whether that was done; an index that cannot has to be built anew.
+    fn relocate(&mut self, _place: &dyn Fn(Location) -> Location, _snapshot: Option<i64>) -> bool {
+        false
+    }
 
-    /// Forgets all keys.
-    fn clear(&mut self);
+    /// Forgets all keys and the snapshot.
+    fn clear(&mut self) -> Result<(), IndexError>;
+
+    /// Makes what the index holds outlast the process, with the paths of the data files that its locations point into.
+    /// Does nothing where nothing outlasts the process.
+    fn flush(&mut self, _files: &FileNames) -> Result<(), IndexError> {
+        Ok(())
+    }
+
+    /// Whether a flush would free much of the disk: what the last one wrote is kept until the next.
+    fn flush_due(&self) -> bool {
+        false
+    }
+
+    /// Does up to about so many entries of each piece of work that later calls of [`KeyIndex::apply`] would do otherwise.
+    /// Returns whether there is more.
+    fn maintain(&mut self, _entries: u64) -> Result<bool, IndexError> {
+        Ok(false)
+    }
+
+    /// Changes how much memory the index may take.
+    fn set_budget(&mut self, _bytes: usize) -> Result<(), IndexError> {
+        Ok(())
+    }
 }

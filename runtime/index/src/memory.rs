@@ -1,29 +1,28 @@
-use std::hash::BuildHasher;
+use crate::column::KeyColumn;
+use crate::table::KeyTable;
+use crate::{ByteKeys, IndexError, KeyError, KeyIndex, Keys, Location};
 
-use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
-
-use crate::{ByteKeys, KeyError, KeyIndex, Keys, Location};
+type Table<C> = <C as KeyColumn>::Table;
 
 /// All keys in memory: 17 bytes of table a slot for integers, and the key's bytes once for others.
 #[derive(Debug)]
 pub struct MemoryIndex {
-    table: Table,
+    table: Form,
     snapshot: Option<i64>,
 }
 
 #[derive(Debug)]
-enum Table {
-    Int(HashMap<i64, Location, RandomState>),
-    Bytes(ByteTable),
+enum Form {
+    Int(Table<Vec<i64>>),
+    Bytes(Table<ByteKeys>),
 }
 
 impl MemoryIndex {
     /// An empty index for keys of the form of `like`.
     pub fn new(like: &Keys) -> Self {
         let table = match like {
-            Keys::Int(_) => Table::Int(HashMap::default()),
-            Keys::Bytes(_) => Table::Bytes(ByteTable::default()),
+            Keys::Int(_) => Form::Int(Table::<Vec<i64>>::default()),
+            Keys::Bytes(_) => Form::Bytes(Table::<ByteKeys>::default()),
         };
         Self { table, snapshot: None }
     }
@@ -34,133 +33,68 @@ impl KeyIndex for MemoryIndex {
         self.snapshot
     }
 
-    fn len(&self) -> u64 {
-        match &self.table {
-            Table::Int(map) => map.len() as u64,
-            Table::Bytes(table) => table.slots.len() as u64,
-        }
+    fn key_count(&self) -> Option<u64> {
+        Some(match &self.table {
+            Form::Int(table) => table.count() as u64,
+            Form::Bytes(table) => table.count() as u64,
+        })
     }
 
     fn memory_bytes(&self) -> usize {
         match &self.table {
-            Table::Int(map) => map.allocation_size(),
-            Table::Bytes(table) => table.slots.allocation_size() + table.arena.capacity(),
+            Form::Int(table) => table.held_bytes(),
+            Form::Bytes(table) => table.held_bytes(),
         }
     }
 
-    fn lookup(&self, keys: &Keys) -> Result<Vec<Location>, KeyError> {
+    fn lookup(&self, keys: &Keys) -> Result<Vec<Location>, IndexError> {
         match (&self.table, keys) {
-            (Table::Int(map), Keys::Int(keys)) => {
-                Ok(keys.iter().map(|key| map.get(key).copied().unwrap_or(Location::ABSENT)).collect())
-            }
-            (Table::Bytes(table), Keys::Bytes(keys)) => {
-                Ok(keys.iter().map(|key| table.get(key).unwrap_or(Location::ABSENT)).collect())
-            }
-            _ => Err(KeyError::Form),
+            (Form::Int(table), Keys::Int(keys)) => Ok(find(table, keys)),
+            (Form::Bytes(table), Keys::Bytes(keys)) => Ok(find(table, keys)),
+            _ => Err(KeyError::Form.into()),
         }
     }
 
-    fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), KeyError> {
+    fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), IndexError> {
         match (&mut self.table, keys) {
-            (Table::Int(map), Keys::Int(keys)) => {
-                for (key, location) in keys.iter().zip(locations) {
-                    if location.is_present() {
-                        map.insert(*key, *location);
-                    } else {
-                        map.remove(key);
-                    }
-                }
-            }
-            (Table::Bytes(table), Keys::Bytes(keys)) => table.apply(keys, locations),
-            _ => return Err(KeyError::Form),
+            (Form::Int(table), Keys::Int(keys)) => apply(table, keys, locations),
+            (Form::Bytes(table), Keys::Bytes(keys)) => apply(table, keys, locations),
+            _ => return Err(KeyError::Form.into()),
         }
         self.snapshot = snapshot;
         Ok(())
     }
 
-    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> Result<(), KeyError> {
+    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
         match &mut self.table {
-            Table::Int(map) => map.values_mut().for_each(|location| *location = place(*location)),
-            Table::Bytes(table) => table.slots.iter_mut().for_each(|slot| slot.location = place(slot.location)),
+            Form::Int(table) => table.move_all(place),
+            Form::Bytes(table) => table.move_all(place),
         }
         self.snapshot = snapshot;
-        Ok(())
+        true
     }
 
-    fn clear(&mut self) {
+    fn clear(&mut self) -> Result<(), IndexError> {
         match &mut self.table {
-            Table::Int(map) => *map = HashMap::default(),
-            Table::Bytes(table) => *table = ByteTable::default(),
+            Form::Int(table) => *table = Table::<Vec<i64>>::default(),
+            Form::Bytes(table) => *table = Table::<ByteKeys>::default(),
         }
         self.snapshot = None;
+        Ok(())
     }
 }
 
-/// A hash table whose keys lie end to end in one allocation.
-#[derive(Debug, Default)]
-struct ByteTable {
-    slots: HashTable<Slot>,
-    arena: Vec<u8>,
-    /// Bytes of the arena that belong to removed keys.
-    dead: usize,
-    hasher: RandomState,
+fn find<C: KeyColumn>(table: &C::Table, keys: &C) -> Vec<Location> {
+    (0..keys.count()).map(|place| table.find(keys.key(place)).unwrap_or(Location::ABSENT)).collect()
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    start: u64,
-    length: u32,
-    location: Location,
-}
-
-impl Slot {
-    fn key(self, arena: &[u8]) -> &[u8] {
-        let start = self.start as usize;
-        &arena[start..start + self.length as usize]
-    }
-}
-
-impl ByteTable {
-    fn get(&self, key: &[u8]) -> Option<Location> {
-        let slot = self.slots.find(self.hasher.hash_one(key), |slot| slot.key(&self.arena) == key)?;
-        Some(slot.location)
-    }
-
-    fn apply(&mut self, keys: &ByteKeys, locations: &[Location]) {
-        for (key, location) in keys.iter().zip(locations) {
-            let hash = self.hasher.hash_one(key);
-            if location.is_present() {
-                self.insert(hash, key, *location);
-            } else if let Ok(found) = self.slots.find_entry(hash, |slot| slot.key(&self.arena) == key) {
-                let (slot, _) = found.remove();
-                self.dead += slot.length as usize;
-            }
+fn apply<C: KeyColumn>(table: &mut C::Table, keys: &C, locations: &[Location]) {
+    for (place, location) in locations.iter().enumerate().take(keys.count()) {
+        if location.is_present() {
+            table.set(keys.key(place), *location);
+        } else {
+            table.forget(keys.key(place));
         }
-        if self.dead > 1 << 20 && self.dead > self.arena.len() / 2 {
-            self.compact();
-        }
-    }
-
-    fn insert(&mut self, hash: u64, key: &[u8], location: Location) {
-        if let Some(slot) = self.slots.find_mut(hash, |slot| slot.key(&self.arena) == key) {
-            slot.location = location;
-            return;
-        }
-        let slot = Slot { start: self.arena.len() as u64, length: key.len() as u32, location };
-        self.arena.extend_from_slice(key);
-        let (arena, hasher) = (&self.arena, &self.hasher);
-        self.slots.insert_unique(hash, slot, |slot| hasher.hash_one(slot.key(arena)));
-    }
-
-    fn compact(&mut self) {
-        let mut arena = Vec::with_capacity(self.arena.len() - self.dead);
-        for slot in &mut self.slots {
-            let start = arena.len() as u64;
-            arena.extend_from_slice(slot.key(&self.arena));
-            slot.start = start;
-        }
-        self.arena = arena;
-        self.dead = 0;
     }
 }
 
@@ -199,7 +133,7 @@ mod tests {
             for key in 0..=255_u8 {
                 assert_eq!(found[usize::from(key)], model.get(&key).copied().unwrap_or(Location::ABSENT));
             }
-            assert_eq!((index.len(), index.snapshot()), (model.len() as u64, Some(round as i64)));
+            assert_eq!((index.key_count(), index.snapshot()), (Some(model.len() as u64), Some(round as i64)));
         }
     }
 
@@ -225,23 +159,6 @@ mod tests {
                 &steps,
             );
         }
-    }
-
-    #[test]
-    fn removed_keys_give_their_bytes_back() {
-        let mut table = ByteTable::default();
-        let (mut keys, mut locations) = (ByteKeys::default(), Vec::new());
-        for n in 0..40_000_u32 {
-            keys.push(format!("{n:0>64}").as_bytes());
-            locations.push(Location::new(0, n));
-        }
-        table.apply(&keys, &locations);
-        let before = table.arena.len();
-        locations[..30_000].fill(Location::ABSENT);
-        table.apply(&keys, &locations);
-        assert!(table.arena.len() < before / 2);
-        assert_eq!(table.get(keys.get(35_000)), Some(Location::new(0, 35_000)));
-        assert_eq!(table.get(keys.get(5)), None);
     }
 
     #[test]

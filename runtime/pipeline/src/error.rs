@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use arrow_schema::ArrowError;
 use sluice_change::{CheckpointError, ConformError, SchemaConflict, TableName};
-use sluice_index::KeyError;
+use sluice_index::{IndexError, KeyError};
 use sluice_lake::LakeError;
 use sluice_source::SourceError;
 use sluice_transform::TransformError;
@@ -94,6 +94,12 @@ impl From<MergeError> for LaneError {
 
 impl From<KeyError> for LaneError {
     fn from(error: KeyError) -> Self {
+        MergeError::from(error).into()
+    }
+}
+
+impl From<IndexError> for LaneError {
+    fn from(error: IndexError) -> Self {
         MergeError::from(error).into()
     }
 }

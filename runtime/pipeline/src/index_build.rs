@@ -38,7 +38,7 @@ pub async fn build(context: &LaneContext, silver: &mut Silver) -> Result<(), Lan
     if snapshot.is_none() || silver.index.lock().snapshot() == snapshot {
         return Ok(());
     }
-    silver.index.lock().clear();
+    silver.index.lock().clear()?;
     let names: Vec<&str> = silver.key.iter().map(String::as_str).collect();
     let mut scan = silver.table.scan(&names, ScanFilter::All, SCAN_ROWS).await?;
     while let Some(found) = scan.next().await? {
@@ -59,9 +59,9 @@ pub async fn build(context: &LaneContext, silver: &mut Silver) -> Result<(), Lan
             })
             .await?;
     }
-    let (keys, rows) = (silver.index.lock().len(), silver.table.rows());
+    let (keys, rows) = (silver.index.lock().key_count(), silver.table.rows());
     debug!(table = %silver.table.ident(), keys, "the key index is built");
-    if keys != rows {
+    if let Some(keys) = keys.filter(|keys| *keys != rows) {
         error!(
             table = %silver.table.ident(), keys, rows,
             "Silver holds several rows of one key, which sluice never writes: another writer did; rebuild the table"

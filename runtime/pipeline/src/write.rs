@@ -457,7 +457,7 @@ pub async fn commit_silver(
         .run(move || {
             let mut index = index.lock();
             if plan.truncated {
-                index.clear();
+                index.clear()?;
             }
             index.apply(plan.keys(), &plan.locations(&placed), Some(snapshot))
         })

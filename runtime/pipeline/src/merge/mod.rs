@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use roaring::RoaringBitmap;
 use sluice_change::Op;
-use sluice_index::{ByteKeys, KeyError, KeyExtractor, KeyIndex, Keys, Location};
+use sluice_index::{ByteKeys, IndexError, KeyError, KeyExtractor, KeyIndex, Keys, Location};
 use thiserror::Error;
 
 pub use distinct::Distinct;
@@ -41,6 +41,9 @@ pub enum MergeError {
     /// The keys cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The columns cannot be selected.
     #[error("the rows cannot be selected")]
     Select(#[from] ArrowError),

@@ -302,8 +302,11 @@ async fn relocate(
         Some((file, position)) => Location::new(file.0, position),
         None => location,
     };
-    context.services.cpu.run(move || index.lock().relocate(&place, Some(snapshot))).await?;
-    Ok(())
+    if context.services.cpu.run(move || index.lock().relocate(&place, Some(snapshot))).await {
+        return Ok(());
+    }
+    // It is built anew when the lane opens its tables again.
+    Err(LaneError::Moved(silver.table.ident().to_string()))
 }
 
 fn pace_us(settings: &UpkeepSettings, kind: usize) -> i64 {
