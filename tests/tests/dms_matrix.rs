@@ -41,7 +41,7 @@ fn check(settings: &[Setting], seed: u64) {
         silver_partition: Vec::new(),
         max_rows: 30,
         batch_rows: 1 + seed as usize % 50,
-        upkeep: seed % 2 == 0,
+        upkeep: seed.is_multiple_of(2),
     };
     let world = World::new(&history.spec, &setup);
     let first = if seed.is_multiple_of(2) { 0 } else { history.files.len() / 2 };
