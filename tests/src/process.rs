@@ -85,6 +85,13 @@ impl Program {
         command
     }
 
+    /// Runs it in a folder to its end.
+    pub fn run_in(&self, folder: &Path, arguments: &[&str]) -> Finished {
+        let mut command = self.command(arguments);
+        command.current_dir(folder);
+        Running::start(command, folder).wait()
+    }
+
     /// Runs `sluice run --once` on a scenario to its end.
     pub fn run_once(&self, scenario: &Scenario) -> Finished {
         Running::start(self.run_command(scenario, true), scenario.path()).wait()
@@ -224,6 +231,12 @@ impl Finished {
         }
         self
     }
+}
+
+/// What it printed, as JSON.
+pub fn json(finished: &Finished) -> serde_json::Value {
+    serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}{}", finished.stdout, finished.stderr))
 }
 
 /// Looks until something holds or the time is over. Returns whether it held.

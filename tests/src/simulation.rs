@@ -540,6 +540,7 @@ fn eager_upkeep() -> UpkeepSettings {
         compaction: Some(compaction),
         expiry: Some(expiry),
         rewrites_every: Duration::ZERO,
+        log_rewrites_every: Duration::ZERO,
         expiry_every: Duration::ZERO,
         ..UpkeepSettings::none()
     }

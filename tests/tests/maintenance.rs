@@ -5,16 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use sluice_tests::lake_files;
-use sluice_tests::process::{Finished, Program, Running, exit};
+use sluice_tests::process::{Finished, Program, Running, exit, json};
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).command(arguments);
-    command.current_dir(folder);
-    Running::start(command, folder).wait()
-}
-
-fn json(finished: &Finished) -> Value {
-    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}\n{}", finished.stdout))
+    Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).run_in(folder, arguments)
 }
 
 fn configure(folder: &Path, maintenance: &str) {
@@ -103,6 +97,36 @@ fn a_run_looks_after_its_tables_by_itself() {
         assert!(files <= 8, "{files} files in {namespace}");
     }
     run(folder, &["verify", "shop.items", "--full"]).expect_code(exit::SUCCESS);
+}
+
+#[test]
+fn by_hand_beside_a_stream_both_go_on_and_nothing_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    configure(folder, "");
+    fs::rename(folder.join("sluice.toml"), folder.join("by_hand.toml")).unwrap();
+    configure(folder, "maintenance = { compact = false }");
+    take_in(folder);
+    let mut command = Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).command(&["run"]);
+    command.current_dir(folder);
+    let stream = Running::start(command, folder);
+    let mut rewrites = 0;
+    for file in 0..24 {
+        let text: String = (0..20).map(|n| format!("U,{},again of {file}\n", (file * 11 + n) % 150)).collect();
+        fs::write(folder.join(format!("dms/shop/items/20260104-0000000{file:02}.csv")), text).unwrap();
+        if file % 4 == 0 {
+            let done = json(&run(folder, &["maintain", "--config", "by_hand.toml", "--json"]));
+            assert_eq!(done["tables"][0]["error"], Value::Null, "{done}");
+            rewrites += done["tables"][0]["lake_tables"][0]["rewrites"].as_u64().unwrap();
+        }
+    }
+    assert!(rewrites >= 1, "the stream must not have the better of every rewrite");
+    stream.terminate();
+    stream.wait().expect_code(exit::SUCCESS);
+    run(folder, &["run", "--once"]).expect_code(exit::SUCCESS);
+    run(folder, &["verify", "shop.items", "--full"]).expect_code(exit::SUCCESS);
+    let log = shape(folder, "bronze").rows.len();
+    assert_eq!(log, 200 + 12 * 21 + 24 * 20);
 }
 
 #[test]

@@ -50,15 +50,14 @@ pub(crate) async fn command(
             (machine, lake, lanes)
         }
     };
-    let (_, gate) = RewriteGate::split(config.process.memory_bytes);
+    let (_, gate) = RewriteGate::split(config.process.memory_bytes, true);
     let bar = spinner(outputs);
     let progress = |ident: &sluice_lake::TableIdent, what: &str| bar.set_message(format!("{ident}: {what}"));
     let mut report = Report { dry_run: arguments.dry_run, tables: Vec::new() };
     for lane in &lanes {
-        let (lake_tables, error) = match maintain(&lake, lane, &gate, arguments.dry_run, &progress).await {
-            Ok(done) => (done, None),
-            Err(error) => (Vec::new(), Some(explain(&error))),
-        };
+        let mut lake_tables = Vec::new();
+        let ended = maintain(&lake, lane, &gate, arguments.dry_run, &progress, &mut lake_tables).await;
+        let error = ended.err().map(|error| explain(&error));
         report.tables.push(TableReport { table: lane.table.to_string(), lake_tables, error });
     }
     bar.finish_and_clear();

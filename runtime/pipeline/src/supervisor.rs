@@ -42,7 +42,8 @@ impl Supervisor {
     /// After a stop, batches in flight have `stop_within` to finish; then they are abandoned, which loses nothing: they
     /// were not committed and are read again.
     pub async fn run(self, once: bool, stop: CancellationToken) -> RunReport {
-        let (memory_bytes, rewrites) = RewriteGate::split(self.process.memory_bytes);
+        let rewriting = self.lanes.iter().any(|lane| lane.upkeep.compaction.is_some());
+        let (memory_bytes, rewrites) = RewriteGate::split(self.process.memory_bytes, rewriting);
         let budget = MemoryBudget::new(memory_bytes);
         let writer = self.services.entropy.uuid().to_string();
         let mut lanes = JoinSet::new();

@@ -9,6 +9,9 @@ use crate::LaneSettings;
 /// Rewrites of one table in one call, at most: a stream that goes on beside it must not keep it busy for ever.
 const ROUNDS: usize = 1_000;
 
+/// Rewrites of one table that may come to nothing before the rest is left to another time.
+const MOST_DROPPED: u64 = 5;
+
 /// What was done for a table, or would be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Maintained {
@@ -60,20 +63,20 @@ impl From<Removal> for Files {
     }
 }
 
-/// Does for the tables of a lane what is due, one after the other, and tells `progress` what it is at. With `dry_run` it
-/// only says what that would be.
+/// Does for the tables of a lane what is due, one after the other, adds to `done` what that was, and tells `progress` what it
+/// is at. With `dry_run` it only says what would be done.
 ///
 /// # Errors
 ///
-/// What the storage or the catalog answered; everything before that is done.
+/// What the storage or the catalog answered; what is in `done` is done all the same.
 pub async fn maintain(
     lake: &Lake,
     lane: &LaneSettings,
     gate: &RewriteGate,
     dry_run: bool,
     progress: &(dyn Fn(&TableIdent, &str) + Send + Sync),
-) -> Result<Vec<Maintained>, LakeError> {
-    let mut done = Vec::new();
+    done: &mut Vec<Maintained>,
+) -> Result<(), LakeError> {
     let tables = [
         (&lane.silver, Role::Silver, Some(Layer::Silver)),
         (&lane.bronze, Role::Bronze, Some(Layer::Bronze)),
@@ -81,10 +84,11 @@ pub async fn maintain(
     ];
     for (ident, role, layer) in tables {
         let Some(mut table) = lake.open(ident, role).await? else { continue };
-        let mut maintained = Maintained::new(ident);
+        done.push(Maintained::new(ident));
+        let Some(maintained) = done.last_mut() else { continue };
         if let Some(layer) = layer {
             progress(ident, "data files");
-            compact(&mut table, &lane.upkeep, gate, layer, dry_run, &mut maintained).await?;
+            compact(&mut table, &lane.upkeep, gate, layer, dry_run, maintained).await?;
         }
         if let Some(settings) = &lane.upkeep.expiry {
             progress(ident, "snapshots");
@@ -99,9 +103,8 @@ pub async fn maintain(
                 if dry_run { table.preview_orphans(settings).await? } else { table.remove_orphans(settings).await? };
             maintained.orphans = removal.into();
         }
-        done.push(maintained);
     }
-    Ok(done)
+    Ok(())
 }
 
 async fn compact(
@@ -127,12 +130,19 @@ async fn compact(
         let Some(job) = plan.jobs.first() else { return Ok(()) };
         let Some(work) = table.pin(job, &settings).await? else { continue };
         let rewritten = work.run().await?;
+        // A stream may have moved the table's position meanwhile, which is not what a rewrite is dropped for.
+        table.refresh().await?;
         match table.commit_rewrite(&rewritten).await {
             Ok(RewriteOutcome::Landed { .. }) => {
                 done.add(job.files.len(), job.bytes, job.deleted);
                 *done.files_written.get_or_insert(0) += rewritten.files().len() as u64;
             }
-            Ok(RewriteOutcome::Dropped { .. }) => done.dropped += 1,
+            Ok(RewriteOutcome::Dropped { .. }) => {
+                done.dropped += 1;
+                if done.dropped >= MOST_DROPPED {
+                    return Ok(());
+                }
+            }
             Err(error @ LakeError::Unresolved { .. }) => return Err(error),
             Err(error) => {
                 table.discard_rewrite(rewritten).await;

@@ -14,9 +14,10 @@ pub struct RewriteGate {
 }
 
 impl RewriteGate {
-    /// Splits the memory of a process into what the stream may hold and the gate for what rewrites may hold.
-    pub fn split(memory_bytes: usize) -> (usize, Self) {
-        let bytes = memory_bytes / SHARE;
+    /// Splits the memory of a process into what the stream may hold and the gate for what rewrites may hold, which is
+    /// nothing where none are `wanted`.
+    pub fn split(memory_bytes: usize, wanted: bool) -> (usize, Self) {
+        let bytes = if wanted { memory_bytes / SHARE } else { 0 };
         (memory_bytes - bytes, Self { one: Arc::new(Semaphore::new(1)), bytes })
     }
 
@@ -42,11 +43,12 @@ mod tests {
 
     #[test]
     fn what_is_rewritten_fits_into_the_memory_that_is_there() {
-        let (stream, gate) = RewriteGate::split(256 << 20);
+        let (stream, gate) = RewriteGate::split(256 << 20, true);
         assert_eq!(stream, 128 << 20);
+        assert_eq!(RewriteGate::split(256 << 20, false).0, 256 << 20);
         let settings = CompactionSettings::default();
         assert!(gate.fitted(&settings).target_bytes < settings.target_bytes);
-        assert_eq!(RewriteGate::split(8 << 30).1.fitted(&settings), settings);
+        assert_eq!(RewriteGate::split(8 << 30, true).1.fitted(&settings), settings);
         let held = gate.enter();
         assert!(held.is_some() && gate.enter().is_none());
         drop(held);

@@ -12,6 +12,7 @@ pub use gate::RewriteGate;
 pub use settings::UpkeepSettings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sluice_index::Location;
 use sluice_lake::{CompactionSettings, FileId, LakeError, LakeTable, Removal, RewriteOutcome, Rewritten, RowMapping};
@@ -28,8 +29,14 @@ use crate::tables::{Silver, Tables};
 const REWRITES: usize = 0;
 const EXPIRY: usize = 1;
 const ORPHANS: usize = 2;
-/// Pause after something failed.
+/// Pause after a failure; it doubles with each in a row.
 const AFTER_FAILURE_US: i64 = 60_000_000;
+/// Failures in a row that still make the pause longer: an hour.
+const DOUBLED: u32 = 6;
+/// How soon after its start a process searches for orphans: many do not live a day.
+const FIRST_ORPHANS_US: i64 = 3_600_000_000;
+/// Time after which a table at which nothing has changed is looked at again: partitions come to rest.
+const AT_REST_US: i64 = 300_000_000;
 /// Rewrites of one `--once` run and table, at most: a table that never comes to rest must not hold it up.
 const ROUNDS: usize = 64;
 
@@ -46,8 +53,17 @@ pub struct Upkeep {
     underway: Option<Underway>,
     /// When rewrites, snapshots and orphans are looked after next, microseconds since the epoch.
     due_us: [i64; 3],
-    /// The snapshots at which nothing was worth a rewrite.
-    looked: [Option<i64>; 2],
+    /// When nothing was worth a rewrite.
+    looked: [Option<Look>; 2],
+    /// Rewrites that failed in a row.
+    failures: u32,
+}
+
+/// A look at a table that found nothing to do.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    snapshot: Option<i64>,
+    at_us: i64,
 }
 
 #[derive(Debug)]
@@ -70,7 +86,8 @@ impl Upkeep {
     /// Begins at this time: what takes long is not done at once.
     pub fn new(now_us: i64, settings: &UpkeepSettings) -> Self {
         let later = |kind: usize| now_us + pace_us(settings, kind);
-        Self { underway: None, due_us: [now_us, later(EXPIRY), later(ORPHANS)], looked: [None; 2] }
+        let orphans = later(ORPHANS).min(now_us + FIRST_ORPHANS_US);
+        Self { underway: None, due_us: [now_us, later(EXPIRY), orphans], looked: [None; 2], failures: 0 }
     }
 
     /// The rewrite that is done; never, while none is under way.
@@ -92,25 +109,26 @@ impl Upkeep {
     pub async fn look(&mut self, context: &LaneContext, tables: &mut Tables) {
         let now_us = context.services.clock.now_us();
         if self.underway.is_none()
-            && self.is_due(context, REWRITES, now_us)
+            && self.comes_due(context, REWRITES, now_us)
             && let Some(turn) = context.rewrites.enter()
-            && let Err(error) = self.begin(context, tables, turn).await
+            && let Err(error) = self.begin(context, tables, turn, false).await
         {
             self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &explain(&error));
         }
-        if self.is_due(context, EXPIRY, now_us)
+        if self.comes_due(context, EXPIRY, now_us)
             && let Err(error) = self.expire(context, tables).await
         {
             self.put_off(context, EXPIRY, now_us, "snapshots cannot expire now", &explain(&error));
         }
-        if self.is_due(context, ORPHANS, now_us)
+        if self.comes_due(context, ORPHANS, now_us)
             && let Err(error) = remove_orphans(context, tables).await
         {
             self.put_off(context, ORPHANS, now_us, "orphaned files cannot be removed now", &explain(&error));
         }
     }
 
-    fn is_due(&mut self, context: &LaneContext, kind: usize, now_us: i64) -> bool {
+    /// Whether this is due; then it is next after its pace.
+    fn comes_due(&mut self, context: &LaneContext, kind: usize, now_us: i64) -> bool {
         let due = now_us >= self.due_us[kind];
         if due {
             self.due_us[kind] = now_us + pace_us(&context.settings.upkeep, kind);
@@ -120,22 +138,37 @@ impl Upkeep {
 
     fn put_off(&mut self, context: &LaneContext, kind: usize, now_us: i64, what: &str, reason: &str) {
         warn!(table = %context.table(), reason, "{what}; tried again");
-        self.due_us[kind] = self.due_us[kind].max(now_us + AFTER_FAILURE_US);
+        let doubled = if kind == REWRITES { self.failures.min(DOUBLED) } else { 0 };
+        self.failures += u32::from(kind == REWRITES);
+        self.due_us[kind] = self.due_us[kind].max(now_us + (AFTER_FAILURE_US << doubled));
     }
 
-    /// Starts the rewrite that does most, if any is worth it.
+    /// Whether a table may have got something to do since it was looked at.
+    fn is_worth_a_look(&self, settings: &UpkeepSettings, layer: Layer, snapshot: Option<i64>, now_us: i64) -> bool {
+        let Some(look) = self.looked[layer as usize] else { return true };
+        let waited_us = now_us.saturating_sub(look.at_us);
+        // The log keeps no files in memory: a look reads its manifests.
+        let pace_us = if layer == Layer::Bronze { micros(settings.log_rewrites_every) } else { 0 };
+        (look.snapshot != snapshot && waited_us >= pace_us) || waited_us >= AT_REST_US
+    }
+
+    /// Starts the rewrite that does most, if any is worth it; with `at_once` every table is looked at, however lately it was.
     async fn begin(
         &mut self,
         context: &LaneContext,
         tables: &Tables,
         turn: OwnedSemaphorePermit,
+        at_once: bool,
     ) -> Result<(), LaneError> {
-        let Some(settings) = &context.settings.upkeep.compaction else { return Ok(()) };
+        let upkeep = &context.settings.upkeep;
+        let Some(settings) = &upkeep.compaction else { return Ok(()) };
         let settings = context.rewrites.fitted(settings);
+        let now_us = context.services.clock.now_us();
         let silver = tables.silver.as_ref().map(|silver| (Layer::Silver, &silver.table));
         for (layer, table) in silver.into_iter().chain([(Layer::Bronze, &tables.bronze.table)]) {
             let snapshot = table.snapshot_id();
-            if snapshot.is_none() || self.looked[layer as usize] == snapshot {
+            let looks = at_once || self.is_worth_a_look(upkeep, layer, snapshot, now_us);
+            if snapshot.is_none() || !looks {
                 continue;
             }
             let settings = of_layer(&settings, layer);
@@ -144,7 +177,7 @@ impl Upkeep {
                 debug!(table = %table.ident(), reason, "data files are left as they are");
             }
             let Some(job) = plan.jobs.first() else {
-                self.looked[layer as usize] = snapshot;
+                self.looked[layer as usize] = Some(Look { snapshot, at_us: now_us });
                 continue;
             };
             if let Some(work) = table.pin(job, &settings).await? {
@@ -199,6 +232,7 @@ impl Upkeep {
         let moved = table.foreign().changed;
         if let RewriteOutcome::Landed { snapshot_id, mapping } = outcome {
             context.board.update(context.id, |status| status.rewrites += 1);
+            self.failures = 0;
             self.due_us[REWRITES] = now_us;
             if let (Layer::Silver, Some(silver)) = (layer, &tables.silver)
                 && !moved
@@ -227,7 +261,7 @@ impl Upkeep {
                     turn = context.rewrites.wait() => turn,
                 };
                 let Some(turn) = turn else { break };
-                if let Err(error) = self.begin(context, tables, turn).await {
+                if let Err(error) = self.begin(context, tables, turn, true).await {
                     self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &explain(&error));
                     break;
                 }
@@ -310,6 +344,9 @@ async fn relocate(
 }
 
 fn pace_us(settings: &UpkeepSettings, kind: usize) -> i64 {
-    let pace = [settings.rewrites_every, settings.expiry_every, settings.orphans_every][kind];
-    i64::try_from(pace.as_micros()).unwrap_or(i64::MAX)
+    micros([settings.rewrites_every, settings.expiry_every, settings.orphans_every][kind])
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }

@@ -13,6 +13,8 @@ pub struct UpkeepSettings {
     pub orphans: Option<OrphanSettings>,
     /// Time between two looks at what is worth a rewrite.
     pub rewrites_every: Duration,
+    /// The same of the log, of which a look reads the manifests.
+    pub log_rewrites_every: Duration,
     /// Time between two looks at what expires.
     pub expiry_every: Duration,
     /// Time between two searches for orphans, which list all files.
@@ -33,6 +35,7 @@ impl Default for UpkeepSettings {
             expiry: Some(ExpirySettings::default()),
             orphans: Some(OrphanSettings::default()),
             rewrites_every: Duration::from_secs(1),
+            log_rewrites_every: Duration::from_secs(60),
             expiry_every: Duration::from_secs(600),
             orphans_every: Duration::from_secs(24 * 3600),
         }
