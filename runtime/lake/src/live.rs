@@ -204,13 +204,12 @@ impl Live {
 
     /// Finds the delete files of several data files that say nothing any more: those are gone, or have vectors now.
     fn mark_dangling(&mut self) {
-        let mut dangling: Vec<bool> = Vec::with_capacity(self.others.len());
-        for (source, gone) in &self.others {
-            let applies = |file: &LiveFile| file.deletes.iter().any(|held| held.key() == source.key());
-            dangling.push(*gone || !self.files.values().any(applies));
+        if self.others.is_empty() {
+            return;
         }
-        for ((_, gone), dangling) in self.others.iter_mut().zip(dangling) {
-            *gone = dangling;
+        let held: HashSet<_> = self.files.values().flat_map(|file| &file.deletes).map(DeleteSource::key).collect();
+        for (source, gone) in &mut self.others {
+            *gone |= !held.contains(&source.key());
         }
     }
 
