@@ -5,20 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 use sluice_tests::lake_files;
-use sluice_tests::process::{Finished, Program, Running, exit};
+use sluice_tests::process::{Finished, Program, Running, exit, json};
 
 fn program() -> Program {
     Program::new(env!("CARGO_BIN_EXE_sluice-under-test"))
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = program().command(arguments);
-    command.current_dir(folder);
-    Running::start(command, folder).wait()
-}
-
-fn json(finished: &Finished) -> Value {
-    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}\n{}", finished.stdout))
+    program().run_in(folder, arguments)
 }
 
 /// Rows of Silver of `shop.items` as (id, amount), sorted.

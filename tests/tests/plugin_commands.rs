@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use sluice_plugin::build::componentize;
 use sluice_plugin::{Language, Project};
-use sluice_tests::process::{Finished, Program, Running, exit};
+use sluice_tests::process::{Finished, Program, Running, exit, json};
 
 /// The plugin does not do what is expected of it.
 const FAILED: i32 = 1;
@@ -25,11 +25,6 @@ fn start(folder: &Path, arguments: &[&str]) -> Running {
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
     start(folder, arguments).wait()
-}
-
-fn json(finished: &Finished) -> Value {
-    serde_json::from_str(&finished.stdout)
-        .unwrap_or_else(|error| panic!("{error}\n{}{}", finished.stdout, finished.stderr))
 }
 
 /// A guest that writes `name` in upper case and rejects rows named `bad`. With `around` it writes in lower case where it

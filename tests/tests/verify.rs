@@ -39,9 +39,7 @@ fn seeds() -> std::ops::Range<u64> {
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).command(arguments);
-    command.current_dir(folder);
-    Running::start(command, folder).wait()
+    Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).run_in(folder, arguments)
 }
 
 fn deliver(folder: &Path, name: &str, text: &str) {

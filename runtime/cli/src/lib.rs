@@ -21,6 +21,7 @@ mod run;
 mod sampling;
 mod schemas;
 mod services;
+mod signals;
 mod standing;
 mod status;
 mod target;

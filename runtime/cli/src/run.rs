@@ -6,7 +6,6 @@ use std::sync::Arc;
 use sluice_aws::{Notifications, QueueSettings};
 use sluice_pipeline::{LaneState, LaneStatus, RunReport, Supervisor};
 use sluice_source::DmsSource;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
@@ -17,6 +16,7 @@ use crate::grid::Grid;
 use crate::outputs::Outputs;
 use crate::progress::{self, state_word};
 use crate::services::{Machine, StartError};
+use crate::signals::Signals;
 use crate::standing::Keeper;
 use crate::words;
 
@@ -79,16 +79,12 @@ fn listen(
 
 /// The first signal asks the lanes to stop, the second ends the process.
 async fn obey_signals(stop: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let Some(mut signals) = Signals::catch() else {
         warn!("signals cannot be caught; a signal ends the process at once, which loses nothing");
         return;
     };
     loop {
-        let name = tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        };
+        let name = signals.next().await;
         if stop.is_cancelled() {
             warn!(signal = name, "leaving at once; what was not committed is read again by the next run");
             std::process::exit(LEFT_AT_ONCE);

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
 use sluice_tests::lake_files;
-use sluice_tests::process::{Finished, Program, Running, exit};
+use sluice_tests::process::{Finished, Program, exit, json};
 
 use super::guest::{Promise, component, file};
 
@@ -13,9 +12,7 @@ use super::guest::{Promise, component, file};
 const HONEST: &str = "(call $one (call $lower (local.get $email)))";
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).command(arguments);
-    command.current_dir(folder);
-    Running::start(command, folder).wait()
+    Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).run_in(folder, arguments)
 }
 
 fn deliver(folder: &Path, table: &str, name: &str, ids: std::ops::Range<u32>) {
@@ -82,8 +79,7 @@ fn hostile_components_spoil_nothing_but_their_own_rows() {
     ]);
     let silver: Vec<usize> = tables.iter().map(|(table, _)| rows(folder, "silver", table)).collect();
     assert_eq!(silver, [1_000, 1_000, 999, 999, 0, 0]);
-    let letters = run(folder, &["rejects", "shop.poison", "--json"]);
-    let letters: Value = serde_json::from_str(&letters.stdout).unwrap();
+    let letters = json(&run(folder, &["rejects", "shop.poison", "--json"]));
     assert_eq!(letters["count"], 1, "{letters}");
     assert!(letters.to_string().contains("trapped") && letters.to_string().contains("Person777@X"), "{letters}");
 

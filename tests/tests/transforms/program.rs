@@ -5,16 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use sluice_tests::lake_files;
-use sluice_tests::process::{Finished, Program, Running, exit};
+use sluice_tests::process::{Finished, Program, exit, json};
 
 fn run(folder: &Path, arguments: &[&str]) -> Finished {
-    let mut command = Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).command(arguments);
-    command.current_dir(folder);
-    Running::start(command, folder).wait()
-}
-
-fn json(finished: &Finished) -> Value {
-    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}\n{}", finished.stdout))
+    Program::new(env!("CARGO_BIN_EXE_sluice-under-test")).run_in(folder, arguments)
 }
 
 fn deliver(folder: &Path, name: &str, text: &str) {

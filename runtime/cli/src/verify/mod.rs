@@ -12,7 +12,6 @@ use sluice_pipeline::{
     LaneSettings, Progress, Scope, VerifyError, VerifyReport, VerifySeams, VerifySettings, explain, verify,
 };
 use sluice_platform::Entropy;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::warn;
 
 pub(crate) use arguments::{VERIFY_HELP, VerifyArguments};
@@ -22,7 +21,8 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::outputs::Outputs;
 use crate::services::{Machine, StartError};
-use crate::target::unknown;
+use crate::signals::Signals;
+use crate::target::{Target, unknown};
 
 /// Memory for rows.
 const MEMORY: usize = 128 << 20;
@@ -38,12 +38,7 @@ pub(crate) async fn command(
     let threads = if arguments.watch.is_some() { 1 } else { config.cpu_threads };
     let machine = Machine::reaching(config.aws.clone(), threads)?;
     let lanes = chosen(machine.lanes(config).await?, arguments)?;
-    let Some(lake) = machine.existing_lake(config)? else {
-        return Err(StartError::Asked(format!(
-            "nothing has been taken in yet (there is no catalog at {}): run `sluice run` first",
-            config.catalog.address()
-        )));
-    };
+    let Some(lake) = machine.existing_lake(config)? else { return Err(Target::nothing_yet(config)) };
     let seams = VerifySeams {
         lake,
         cpu: machine.cpu.clone(),
@@ -80,14 +75,9 @@ fn seed(entropy: &dyn Entropy) -> u64 {
 
 /// Waits for a signal that asks to stop.
 async fn stopped() -> &'static str {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // A signal then ends the process at once, which loses nothing.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+    match Signals::catch() {
+        Some(mut signals) => signals.next().await,
+        None => std::future::pending().await,
     }
 }
 
