@@ -114,6 +114,7 @@ impl Place {
             source: Arc::new(self.source(memory_bytes)?),
             lake,
             components: Arc::clone(&self.components),
+            cache: self.folder.join("cache"),
         })
     }
 

@@ -76,12 +76,7 @@ pub fn generate(workload: Workload, table: &Path, staged: &Path) -> io::Result<F
     fs::create_dir_all(staged)?;
     let mut rng = StdRng::seed_from_u64(workload.seed);
     let load = table.join("LOAD00000001.csv");
-    let mut out = BufWriter::new(File::create(&load)?);
-    for id in 1..=workload.loaded {
-        write!(out, "2026-01-01 00:00:00.000000,")?;
-        row(&mut out, &mut rng, id)?;
-    }
-    out.flush()?;
+    load_file(&load, &mut rng, 1..=workload.loaded)?;
     // Keys that are there, so that an update or a delete always meets one.
     let mut live: Vec<u64> = (1..=workload.loaded).collect();
     let mut next = workload.loaded + 1;
@@ -115,6 +110,40 @@ pub fn generate(workload: Workload, table: &Path, staged: &Path) -> io::Result<F
         changes.push(path);
     }
     Ok(Files { load: vec![load], changes })
+}
+
+/// Writes a file of a full load.
+pub fn load_file(path: &Path, rng: &mut StdRng, ids: impl Iterator<Item = u64>) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for id in ids {
+        write!(out, "2026-01-01 00:00:00.000000,")?;
+        row(&mut out, rng, id)?;
+    }
+    out.flush()
+}
+
+/// Writes a file of so many changes: 20 % inserts from the key `next` on, 70 % updates and 10 % deletes of uniform keys up to
+/// `loaded`, some of which may be gone. It needs no memory for the keys. Returns the next key.
+pub fn change_file(path: &Path, rng: &mut StdRng, changes: u64, loaded: u64, mut next: u64) -> io::Result<u64> {
+    let mut out = BufWriter::new(File::create(path)?);
+    for number in 0..changes {
+        let stamp = format!("2026-01-02 00:00:00.{:06}", number * 1_000_000 / changes);
+        let id = rng.random_range(1..=loaded);
+        match rng.random_range(0..10) {
+            0..=1 => {
+                write!(out, "I,{stamp},")?;
+                row(&mut out, rng, next)?;
+                next += 1;
+            }
+            2..=8 => {
+                write!(out, "U,{stamp},")?;
+                row(&mut out, rng, id)?;
+            }
+            _ => writeln!(out, "D,{stamp},{id},,,,,,,,,,")?,
+        }
+    }
+    out.flush()?;
+    Ok(next)
 }
 
 fn row(out: &mut impl Write, rng: &mut StdRng, id: u64) -> io::Result<()> {

@@ -44,7 +44,7 @@ impl Default for Settings {
             stop_within: "10s",
             max_attempts: 3,
             infer_types: false,
-            memory: "256MiB",
+            memory: "512MiB",
             source: "",
         }
     }

@@ -13,19 +13,20 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_decode::{CsvSettings, HeaderMode, MixedSettings, OpColumn, ParquetSettings, RowDelimiter};
 use sluice_lake::{
-    Catalog, CompactionSettings, ExpirySettings, FormatVersion, Lake, LakeSettings, MemoryCatalog, MemoryFault, Role,
-    Seams, TableIdent,
+    Catalog, CompactionSettings, ExpirySettings, FormatVersion, Lake, LakeError, LakeSettings, MemoryCatalog,
+    MemoryFault, Role, Seams, TableIdent,
 };
 use sluice_pipeline::{
-    BatchSettings, LaneSettings, LaneState, ProcessSettings, RetrySettings, RunReport, Services, Supervisor,
-    UpkeepSettings, VerifyReport, VerifySeams, VerifySettings,
+    BatchSettings, LaneSettings, LaneState, LaneStatus, ProcessSettings, RetrySettings, RunReport, Services,
+    Supervisor, UpkeepSettings, VerifyReport, VerifySeams, VerifySettings,
 };
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
 };
 use sluice_source::{DmsSettings, DmsSource, DmsTableSettings, MixedFolder, OnVanished};
 use sluice_transform::{NoComponents, TransformSettings};
-use tokio::sync::Notify;
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::lake_name;
@@ -47,7 +48,12 @@ pub struct Setup {
     pub batch_rows: usize,
     /// Whether data files are rewritten and snapshots expire all the time.
     pub upkeep: bool,
+    /// Bytes of memory for the key index; with few it lives on disk.
+    pub index_bytes: usize,
 }
+
+/// Memory with which a key index of the simulation lives on disk, and with which it does not.
+pub const INDEX_BYTES: [usize; 2] = [4_000, 64 << 20];
 
 /// What one run meets.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,8 +72,19 @@ pub struct Weather {
     pub outages: Vec<Outage>,
     /// What changes of tables meet in the catalog, in turn.
     pub catalog: Vec<Option<Fault>>,
+    /// What another program does to Silver, each once the process has made so many commits.
+    pub others: Vec<(u64, Other)>,
     /// For what is random in it.
     pub seed: u64,
+}
+
+/// What another program does to Silver beside the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// It rewrites data files.
+    Rewrites,
+    /// It lets all snapshots expire but the newest.
+    Expires,
 }
 
 /// A stretch of time in which no storage operation works.
@@ -103,6 +120,7 @@ impl Weather {
             latency: Duration::ZERO,
             outages: Vec::new(),
             catalog: Vec::new(),
+            others: Vec::new(),
             seed: 0,
         }
     }
@@ -119,6 +137,7 @@ pub struct World {
     mixed: Option<&'static str>,
     on_vanished: OnVanished,
     transform: TransformSettings,
+    cache: TempDir,
 }
 
 const SOURCE: &str = "memory:///source";
@@ -135,6 +154,7 @@ impl World {
             mixed: None,
             on_vanished: OnVanished::default(),
             transform: TransformSettings::default(),
+            cache: tempfile::tempdir().expect("a folder"),
         }
     }
 
@@ -186,7 +206,7 @@ impl World {
                 Fault::Landed => MemoryFault::UnknownLanded,
             })
         }));
-        let supervisor = Supervisor::new(self.services(storage, weather.seed), process(), vec![self.lane()]);
+        let supervisor = Supervisor::new(self.services(storage, weather.seed), self.process(), vec![self.lane()]);
         // Dropping the runtime drops every task where it stands, as a process does that is killed.
         runtime.block_on(async {
             let stop = CancellationToken::new();
@@ -200,12 +220,47 @@ impl World {
                 }
                 std::future::pending::<()>().await;
             };
+            let others = self.others(weather, supervisor.status());
             tokio::select! {
                 report = supervisor.run(true, stop.clone()) => Some(report),
                 () = crashed.notified() => None,
                 () = watch => None,
+                () = others => None,
             }
         })
+    }
+
+    /// Other programs at work, for ever.
+    async fn others(&self, weather: &Weather, mut status: watch::Receiver<Arc<Vec<LaneStatus>>>) {
+        let lake = self.services(self.storage.clone(), weather.seed ^ 1).lake;
+        for (commits, other) in &weather.others {
+            if status.wait_for(|lanes| lanes.iter().any(|lane| lane.commits >= *commits)).await.is_err() {
+                break;
+            }
+            // What the weather does to the catalog may hit it, and the process may be faster: both leave the table whole.
+            let _ = self.other(&lake, *other).await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn other(&self, lake: &Lake, other: Other) -> Result<(), LakeError> {
+        let Some(mut table) = lake.open(&self.ident("silver"), Role::Silver).await? else { return Ok(()) };
+        match other {
+            Other::Expires => {
+                let only_the_newest = ExpirySettings { max_age: Duration::ZERO, min_snapshots: 1, ..eager_expiry() };
+                table.expire(&only_the_newest, &[]).await?;
+            }
+            Other::Rewrites => {
+                let settings = eager_compaction();
+                let plan = table.plan_compaction(&settings).await?;
+                let Some(job) = plan.jobs.first() else { return Ok(()) };
+                let Some(work) = table.pin(job, &settings).await? else { return Ok(()) };
+                let rewritten = work.run().await?;
+                table.refresh().await?;
+                table.commit_rewrite(&rewritten).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Runs in fair weather until everything has been taken in.
@@ -304,6 +359,11 @@ impl World {
         }
     }
 
+    fn process(&self) -> ProcessSettings {
+        let index_bytes = Some(self.setup.index_bytes);
+        ProcessSettings { retry_quarantined: None, index_bytes, ..ProcessSettings::default() }
+    }
+
     fn services(&self, storage: Arc<dyn Storage>, seed: u64) -> Services {
         static CPU: OnceLock<CpuPool> = OnceLock::new();
         static LIVES: AtomicI64 = AtomicI64::new(0);
@@ -323,7 +383,8 @@ impl World {
             LakeSettings { small_data_manifests: 4, small_delete_manifests: 2, ..LakeSettings::default() },
         );
         let source = Arc::new(source.with_clock(Arc::clone(&clock)));
-        Services { source, clock, entropy, cpu, lake, components: Arc::new(NoComponents) }
+        let cache = self.cache.path().to_owned();
+        Services { source, clock, entropy, cpu, lake, components: Arc::new(NoComponents), cache }
     }
 
     fn source_settings(&self) -> DmsSettings {
@@ -367,10 +428,6 @@ impl World {
             ..DmsSettings::new(SOURCE)
         }
     }
-}
-
-fn process() -> ProcessSettings {
-    ProcessSettings { retry_quarantined: None, ..ProcessSettings::default() }
 }
 
 /// What an operation that never waits gives.
@@ -522,8 +579,8 @@ impl Storage for StormyStorage {
 }
 
 /// Upkeep that has something to do after every commit.
-fn eager_upkeep() -> UpkeepSettings {
-    let compaction = CompactionSettings {
+fn eager_compaction() -> CompactionSettings {
+    CompactionSettings {
         target_bytes: 40_000,
         small_share: 0.5,
         deleted_share: 0.05,
@@ -533,12 +590,17 @@ fn eager_upkeep() -> UpkeepSettings {
         batch_rows: 16,
         processor_share: 1.0,
         ..CompactionSettings::default()
-    };
-    let expiry =
-        ExpirySettings { max_age: Duration::ZERO, min_snapshots: 2, max_snapshots: 3, safe_age: Duration::ZERO };
+    }
+}
+
+fn eager_expiry() -> ExpirySettings {
+    ExpirySettings { max_age: Duration::ZERO, min_snapshots: 2, max_snapshots: 3, safe_age: Duration::ZERO }
+}
+
+fn eager_upkeep() -> UpkeepSettings {
     UpkeepSettings {
-        compaction: Some(compaction),
-        expiry: Some(expiry),
+        compaction: Some(eager_compaction()),
+        expiry: Some(eager_expiry()),
         rewrites_every: Duration::ZERO,
         log_rewrites_every: Duration::ZERO,
         expiry_every: Duration::ZERO,

@@ -8,7 +8,7 @@ use sluice_tests::config::{Scenario, Settings, TableConfig};
 use sluice_tests::dms_task::{DmsTask, Setting};
 use sluice_tests::generator::{History, Shape};
 use sluice_tests::process::{Program, exit};
-use sluice_tests::simulation::{Setup, World};
+use sluice_tests::simulation::{INDEX_BYTES, Setup, World};
 use sluice_tests::spec::{Format, TableSpec};
 use sluice_tests::table::assert_same;
 
@@ -42,6 +42,7 @@ fn check(settings: &[Setting], seed: u64) {
         max_rows: 30,
         batch_rows: 1 + seed as usize % 50,
         upkeep: seed.is_multiple_of(2),
+        index_bytes: INDEX_BYTES[seed as usize / 2 % 2],
     };
     let world = World::new(&history.spec, &setup);
     let first = if seed.is_multiple_of(2) { 0 } else { history.files.len() / 2 };

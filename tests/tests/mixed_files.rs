@@ -9,7 +9,7 @@ use sluice_tests::config::{Scenario, Settings, TableConfig};
 use sluice_tests::dms_mixed::{self, Mixed};
 use sluice_tests::generator::{BadRecord, History, Shape, SourceFile};
 use sluice_tests::process::{Finished, Program, exit};
-use sluice_tests::simulation::{Setup, Weather, World};
+use sluice_tests::simulation::{INDEX_BYTES, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 
 /// Groups of tables that go through each scenario in memory; more are asked for with `SLUICE_CASES`.
@@ -122,6 +122,7 @@ fn each_table_gets_its_own_records_whatever_happens_on_the_way() {
                 max_rows: rng.random_range(1..60),
                 batch_rows: rng.random_range(1..40),
                 upkeep: rng.random(),
+                index_bytes: INDEX_BYTES[rng.random_range(0..2)],
             };
             let world = World::new(&history.spec, &setup).with_mixed(FOLDER);
             let mut waiting: Vec<&SourceFile> = mixed.files.iter().collect();

@@ -12,7 +12,7 @@ use sluice_change::ColumnType;
 use sluice_lake::FormatVersion;
 use sluice_pipeline::LaneState;
 use sluice_tests::generator::{History, Shape};
-use sluice_tests::simulation::{Fault, Outage, Setup, Weather, World};
+use sluice_tests::simulation::{Fault, INDEX_BYTES, Other, Outage, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 
 /// Cases of each property; more are asked for with `SLUICE_CASES`.
@@ -56,9 +56,17 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 fn setup() -> impl Strategy<Value = Setup> {
     let version = select(vec![FormatVersion::V3, FormatVersion::V2]);
-    (version, 1..60_usize, 1..40_usize, any::<bool>()).prop_map(|(format_version, max_rows, batch_rows, upkeep)| {
-        Setup { format_version, silver_partition: Vec::new(), max_rows, batch_rows, upkeep }
-    })
+    let index_bytes = select(INDEX_BYTES.to_vec());
+    (version, 1..60_usize, 1..40_usize, any::<bool>(), index_bytes).prop_map(
+        |(format_version, max_rows, batch_rows, upkeep, index_bytes)| Setup {
+            format_version,
+            silver_partition: Vec::new(),
+            max_rows,
+            batch_rows,
+            upkeep,
+            index_bytes,
+        },
+    )
 }
 
 fn fault() -> impl Strategy<Value = Option<Fault>> {
@@ -76,8 +84,13 @@ fn weather() -> impl Strategy<Value = Weather> {
     let latency = select(vec![0, 0, 5, 400]).prop_map(Duration::from_millis);
     let outages = prop_oneof![4 => Just(vec![]), 1 => prop::collection::vec(outage(), 1..2)];
     let faults = prop::collection::vec(fault(), 0..6);
-    (crash_at, stop_after, failing, half, latency, outages, faults, any::<u64>()).prop_map(
-        |(crash_at, stop_after, failing, half, latency, outages, catalog, seed)| Weather {
+    let other = select(vec![Other::Rewrites, Other::Rewrites, Other::Expires]);
+    let others = prop::collection::vec((0..6_u64, other), 0..4).prop_map(|mut others| {
+        others.sort_by_key(|(commits, _)| *commits);
+        others
+    });
+    (crash_at, stop_after, failing, half, latency, outages, faults, others, any::<u64>()).prop_map(
+        |(crash_at, stop_after, failing, half, latency, outages, catalog, others, seed)| Weather {
             crash_at,
             stop_after,
             failing,
@@ -85,6 +98,7 @@ fn weather() -> impl Strategy<Value = Weather> {
             latency,
             outages,
             catalog,
+            others,
             seed,
         },
     )

@@ -11,7 +11,7 @@ use sluice_tests::config::{Scenario, Settings, TableConfig};
 use sluice_tests::generator::{History, Record, Shape, SourceFile};
 use sluice_tests::model::Change;
 use sluice_tests::process::{Program, Running, exit};
-use sluice_tests::simulation::{Setup, Weather, World};
+use sluice_tests::simulation::{INDEX_BYTES, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 use sluice_tests::table::{Row, assert_same};
 
@@ -103,6 +103,7 @@ fn setup(rng: &mut StdRng) -> Setup {
         max_rows: rng.random_range(1..60),
         batch_rows: rng.random_range(1..40),
         upkeep: rng.random(),
+        index_bytes: INDEX_BYTES[rng.random_range(0..2)],
     }
 }
 

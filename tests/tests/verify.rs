@@ -21,7 +21,7 @@ use sluice_pipeline::{Scope, Verdict, VerifySettings};
 use sluice_platform::{CpuPool, LocalStorage, SystemClock, SystemEntropy};
 use sluice_tests::generator::{History, Shape};
 use sluice_tests::process::{Finished, Program, Running, exit};
-use sluice_tests::simulation::{Setup, Weather, World};
+use sluice_tests::simulation::{INDEX_BYTES, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 
 #[path = "transforms/steps.rs"]
@@ -497,6 +497,7 @@ fn random_tables_with_random_steps_are_equal_at_every_moment_of_their_lives() {
             max_rows: rng.random_range(1..60),
             batch_rows: rng.random_range(1..40),
             upkeep: rng.random(),
+            index_bytes: INDEX_BYTES[rng.random_range(0..2)],
         };
         let world = World::new(&spec, &setup).with_transform(steps);
         let history = History::generate(&spec, &Shape::small(&mut rng), rng.random());
@@ -536,6 +537,7 @@ fn random_tables_are_equal_at_every_moment_of_their_lives() {
             max_rows: rng.random_range(1..60),
             batch_rows: rng.random_range(1..40),
             upkeep: rng.random(),
+            index_bytes: INDEX_BYTES[rng.random_range(0..2)],
         };
         let world = World::new(&spec, &setup);
         let history = History::generate(&spec, &Shape::small(&mut rng), rng.random());

@@ -90,7 +90,7 @@ impl Spilling {
         };
         let (first, second) = rayon::join(|| load(0), || load(1));
         first.and(second)?;
-        let built = builder.finish(Some(0), &FileNames::new())?;
+        let built = builder.finish(Some(0), &FileNames::default())?;
         if built.keys != count || built.duplicates.rows > 0 {
             return Err(format!("{} keys were loaded instead of {count}", built.keys).into());
         }
@@ -111,7 +111,7 @@ impl Subject for Spilling {
         let index = self.index.as_mut().ok_or("the index is closed")?;
         index.apply(&keys(&changes.keys, self.text), &changes.locations, Some(changes.snapshot))?;
         if index.flush_due() {
-            index.flush(&FileNames::new())?;
+            index.flush(&FileNames::default())?;
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Subject for Spilling {
 
     fn reopen(&mut self) -> Result<Duration, Failure> {
         if let Some(mut index) = self.index.take() {
-            index.flush(&FileNames::new())?;
+            index.flush(&FileNames::default())?;
         }
         let start = Instant::now();
         let (index, opened) = SpillingIndex::open(&self.settings, &keys(&[], self.text))?;

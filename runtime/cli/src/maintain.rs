@@ -1,7 +1,7 @@
 //! `sluice maintain`: rewrites data files, lets snapshots expire and removes orphans, now; or says what would go.
 
 use serde::Serialize;
-use sluice_pipeline::{Files, LaneSettings, Maintained, RewriteGate, explain, maintain};
+use sluice_pipeline::{Files, LaneSettings, Maintained, MemoryShares, RewriteGate, explain, maintain};
 
 use crate::args::MaintainArguments;
 use crate::config::Config;
@@ -50,7 +50,7 @@ pub(crate) async fn command(
             (machine, lake, lanes)
         }
     };
-    let (_, gate) = RewriteGate::split(config.process.memory_bytes, true);
+    let gate = RewriteGate::new(MemoryShares::of(config.process.memory_bytes, true).rewrites);
     let bar = spinner(outputs);
     let progress = |ident: &sluice_lake::TableIdent, what: &str| bar.set_message(format!("{ident}: {what}"));
     let mut report = Report { dry_run: arguments.dry_run, tables: Vec::new() };

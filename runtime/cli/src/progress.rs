@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use sluice_pipeline::{LaneState, LaneStatus};
+use sluice_pipeline::{IndexProgress, LaneState, LaneStatus};
 use sluice_platform::Clock;
 use tokio::sync::watch;
 
@@ -172,6 +172,9 @@ fn line(lane: &LaneStatus, rate: f64, width: usize) -> String {
     );
     text.push_str(&ahead(lane.backlog_files, lane.backlog_bytes));
     text.push_str(&rejected(committed.rejected));
+    if let Some(IndexProgress { read, rows }) = lane.index_progress {
+        text.push_str(&format!(" · key index {} of {} rows", words::count(read), words::count(rows)));
+    }
     text
 }
 
@@ -257,6 +260,13 @@ mod tests {
         assert!(lines[0].starts_with("public.t50  quarantined"));
         assert!(lines[1].starts_with("public.t60  running"));
         assert!(lines[2].starts_with("78 more not shown · 80 tables: 1 quarantined, 1 running, 78 caught up"));
+    }
+
+    #[test]
+    fn how_far_a_key_index_is_can_be_seen() {
+        let mut lanes = [lane("public.a", LaneState::Starting, 0)];
+        lanes[0].index_progress = Some(IndexProgress { read: 2_000_000, rows: 10_000_000 });
+        assert!(lines_for(&lanes, &[0.0], 12)[0].ends_with(" · key index 2,000,000 of 10,000,000 rows"));
     }
 
     #[test]

@@ -22,6 +22,9 @@ use crate::exit::Exit;
 use crate::plugin::PluginError;
 use crate::sampling::SAMPLE_ROWS;
 
+/// The part of the process's memory that deletion vectors may take between commits: one in so many.
+const DELETE_CACHE_SHARE: usize = 32;
+
 /// Why a command cannot start.
 #[derive(Debug, Error)]
 pub(crate) enum StartError {
@@ -156,7 +159,10 @@ impl Machine {
             Arc::clone(&self.entropy),
             self.cpu.clone(),
             &config.warehouse,
-            LakeSettings::default(),
+            LakeSettings {
+                delete_cache_bytes: config.process.memory_bytes / DELETE_CACHE_SHARE,
+                ..LakeSettings::default()
+            },
         ))
     }
 
@@ -206,6 +212,7 @@ impl Machine {
             source,
             lake: self.lake(config)?,
             components: Arc::clone(&self.components),
+            cache: config.cache.clone(),
         })
     }
 }

@@ -52,8 +52,7 @@ pub(crate) struct LaneStanding {
 impl Standing {
     /// The file beside the configuration.
     fn path(config: &Config) -> PathBuf {
-        let name = config.path().file_stem().map_or_else(|| "sluice".into(), |stem| stem.to_string_lossy());
-        config.path().with_file_name(format!(".{name}.status.json"))
+        config.beside("status.json")
     }
 
     /// What the last process said; `None` where none did.

@@ -31,6 +31,9 @@ pub enum IndexError {
         /// What is wrong with it.
         what: String,
     },
+    /// There is no index: it is opened with its table.
+    #[error("the key index is not open")]
+    Closed,
     /// Another process uses the folder.
     #[error("`{}` is in use by another process: give every process a folder of its own, or stop the other one", path.display())]
     Locked {

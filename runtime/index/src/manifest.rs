@@ -16,13 +16,19 @@ use crate::run::RunMeta;
 /// Name of the file.
 pub const MANIFEST: &str = "manifest";
 
-/// Paths of data files by their numbers in [`crate::Location`].
-pub type FileNames = BTreeMap<u32, String>;
+/// The data files that locations point into.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileNames {
+    /// Their paths, by their numbers in [`crate::Location`]. Files that are gone need not be among them.
+    pub paths: BTreeMap<u32, String>,
+    /// No number from here on was ever used: locations may name files that are gone.
+    pub next: u32,
+}
 
 const MAGIC: [u8; 8] = *b"sluicekx";
 
 /// Goes up whenever files of older versions cannot be read any more.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What the index was when it was last made last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +106,7 @@ mod tests {
             form: 1,
             page_bytes: 2048,
             snapshot: Some(-5),
-            files: [(3, "a.parquet".to_owned())].into(),
+            files: FileNames { paths: [(3, "a.parquet".to_owned())].into(), next: 5 },
             next_run: 9,
             runs: Vec::new(),
         };

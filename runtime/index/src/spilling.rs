@@ -63,6 +63,11 @@ impl SpillingIndex {
         Ok(Builder::new(self, threads))
     }
 
+    /// Bytes of memory in which it could hold everything and still grow by half.
+    pub fn wanted_bytes(&self) -> usize {
+        with_store!(self, store => store.wanted_bytes())
+    }
+
     /// Bytes on disk.
     pub fn disk_bytes(&self) -> u64 {
         with_store!(self, store => store.disk_bytes())
@@ -101,6 +106,10 @@ impl KeyIndex for SpillingIndex {
             (Form::Bytes(store), Keys::Bytes(keys)) => store.apply(keys, locations, snapshot),
             _ => Err(KeyError::Form.into()),
         }
+    }
+
+    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
+        with_store!(mut self, store => store.relocate(place, snapshot))
     }
 
     fn clear(&mut self) -> Result<(), IndexError> {

@@ -36,6 +36,8 @@ pub struct Store<C: KeyColumn> {
     merges: Vec<Merge<C>>,
     /// The runs that the manifest names: they stay until another one is written.
     named: Vec<RunMeta>,
+    /// Whether there may be a manifest.
+    is_stored: bool,
     /// Runs whose files could not be removed yet.
     stale: Vec<u64>,
     next_run: u64,
@@ -59,6 +61,7 @@ impl<C: KeyColumn> Store<C> {
             runs: Vec::new(),
             merges: Vec::new(),
             named: Vec::new(),
+            is_stored: false,
             stale: Vec::new(),
             next_run,
             snapshot: None,
@@ -89,6 +92,16 @@ impl<C: KeyColumn> Store<C> {
         let runs: usize = self.runs.iter().map(|run| run.held_bytes()).sum();
         let merges: usize = self.merges.iter().map(Merge::held_bytes).sum();
         self.table.held_bytes() + runs + merges
+    }
+
+    /// Bytes of memory in which it could hold everything and still grow by half.
+    pub fn wanted_bytes(&self) -> usize {
+        let entries: u64 = self.runs.iter().map(|run| run.meta.entries).sum();
+        let key_bytes: u64 = self.runs.iter().map(|run| run.meta.key_bytes).sum();
+        let (entries, key_bytes) = (entries as usize, key_bytes as usize);
+        let more = (entries + self.table.count()) / 2;
+        let grown = self.table.bytes_to_grow(entries + more, key_bytes + key_bytes / 2);
+        grown.max(entries.saturating_mul(open::BYTES_TO_COME_BACK)) / 9 * 10 + (64 << 10)
     }
 
     /// Bytes on disk, those of runs included that are only kept for the last manifest.
@@ -138,6 +151,19 @@ impl<C: KeyColumn> Store<C> {
         outcome.and_then(|()| self.merge_for(count as u64))
     }
 
+    /// Moves all keys, if all of them are in memory. Says whether they are.
+    pub fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
+        if !self.resident {
+            return false;
+        }
+        self.table.move_all(place);
+        if let Some(image) = self.image.take() {
+            self.retire(image.number);
+        }
+        self.snapshot = snapshot;
+        true
+    }
+
     /// Writes the table out if it could not take so many more keys within its share.
     fn make_room(&mut self, keys: usize, key_bytes: usize) -> Result<(), IndexError> {
         let limit = if self.resident { self.limits.resident_bytes } else { self.limits.table_bytes };
@@ -150,6 +176,9 @@ impl<C: KeyColumn> Store<C> {
     pub fn set_budget(&mut self, budget_bytes: usize) -> Result<(), IndexError> {
         self.limits = Limits::new(budget_bytes, self.limits.page_bytes);
         self.make_room(0, 0)?;
+        if self.come_back()? {
+            return Ok(());
+        }
         let mut filter_bytes = 0;
         for index in 0..self.runs.len() {
             let keep = self.limits.residency(index + 1 == self.runs.len(), filter_bytes);

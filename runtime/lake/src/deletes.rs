@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iceberg::spec::DataFile;
@@ -8,18 +8,32 @@ use crate::lake::Context;
 use crate::live::{DeleteSource, LiveFile};
 use crate::{FileId, LakeError, files, io};
 
-/// Deleted positions of data files, kept while they fit in a number of bytes; the least recently used go first.
+/// Deleted positions of data files of all tables of a lake, kept while they fit in a number of bytes; the least recently used
+/// go first.
 #[derive(Debug)]
-pub(crate) struct DeleteCache {
+pub(crate) struct DeleteCaches {
     limit: usize,
     state: Mutex<State>,
 }
 
+/// The part of one open table.
+#[derive(Debug)]
+pub(crate) struct DeleteCache {
+    shared: Arc<DeleteCaches>,
+    table: u64,
+}
+
+/// A data file of an open table.
+type Key = (u64, FileId);
+
 #[derive(Debug, Default)]
 struct State {
-    bitmaps: HashMap<FileId, Held>,
+    bitmaps: HashMap<Key, Held>,
+    /// The files by when they were used last.
+    used: BTreeMap<u64, Key>,
     bytes: usize,
     tick: u64,
+    tables: u64,
 }
 
 #[derive(Debug)]
@@ -29,46 +43,73 @@ struct Held {
     used: u64,
 }
 
-impl DeleteCache {
+impl DeleteCaches {
     pub fn new(limit: usize) -> Self {
         Self { limit, state: Mutex::default() }
+    }
+
+    /// The part of a table that was just opened.
+    pub fn table(self: &Arc<Self>) -> DeleteCache {
+        let mut state = self.state();
+        state.tables += 1;
+        DeleteCache { shared: Arc::clone(self), table: state.tables }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl DeleteCache {
     pub fn get(&self, id: FileId) -> Option<Arc<RoaringBitmap>> {
-        let mut state = self.state();
-        state.tick += 1;
-        let tick = state.tick;
-        let held = state.bitmaps.get_mut(&id)?;
-        held.used = tick;
+        let mut state = self.shared.state();
+        let State { bitmaps, used, tick, .. } = &mut *state;
+        let held = bitmaps.get_mut(&(self.table, id))?;
+        *tick += 1;
+        used.remove(&held.used);
+        used.insert(*tick, (self.table, id));
+        held.used = *tick;
         Some(Arc::clone(&held.positions))
     }
 
     pub fn put(&self, id: FileId, positions: Arc<RoaringBitmap>) {
-        let mut state = self.state();
-        state.remove(id);
+        let key = (self.table, id);
+        let mut state = self.shared.state();
+        state.remove(key);
         state.tick += 1;
         let held = Held { bytes: positions.serialized_size() + size_of::<Held>(), used: state.tick, positions };
         state.bytes += held.bytes;
-        state.bitmaps.insert(id, held);
-        while state.bytes > self.limit {
-            let Some(oldest) = state.bitmaps.iter().min_by_key(|(_, held)| held.used).map(|(id, _)| *id) else { break };
+        state.used.insert(held.used, key);
+        state.bitmaps.insert(key, held);
+        while state.bytes > self.shared.limit {
+            let Some((_, oldest)) = state.used.pop_first() else { break };
             state.remove(oldest);
         }
     }
 
     pub fn remove(&self, id: FileId) {
-        self.state().remove(id);
+        self.shared.state().remove((self.table, id));
+    }
+
+    /// Forgets all files of the table.
+    pub fn clear(&self) {
+        let mut state = self.shared.state();
+        let own: Vec<Key> = state.bitmaps.keys().filter(|(table, _)| *table == self.table).copied().collect();
+        own.into_iter().for_each(|key| state.remove(key));
+    }
+}
+
+impl Drop for DeleteCache {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
 impl State {
-    fn remove(&mut self, id: FileId) {
-        if let Some(held) = self.bitmaps.remove(&id) {
+    fn remove(&mut self, key: Key) {
+        if let Some(held) = self.bitmaps.remove(&key) {
             self.bytes -= held.bytes;
+            self.used.remove(&held.used);
         }
     }
 }
@@ -126,7 +167,8 @@ mod tests {
     fn the_cache_keeps_what_was_used_last_and_stays_within_its_bytes() {
         let bitmap = Arc::new((0..1000).map(|n| n * 7).collect::<RoaringBitmap>());
         let each = bitmap.serialized_size() + size_of::<Held>();
-        let cache = DeleteCache::new(each * 3);
+        let caches = Arc::new(DeleteCaches::new(each * 3));
+        let (cache, other) = (caches.table(), caches.table());
         for id in 0..3 {
             cache.put(FileId(id), Arc::clone(&bitmap));
         }
@@ -134,6 +176,13 @@ mod tests {
         cache.put(FileId(3), Arc::clone(&bitmap));
         assert!(cache.get(FileId(1)).is_none(), "the least recently used goes");
         assert!(cache.get(FileId(0)).is_some() && cache.get(FileId(3)).is_some());
-        assert!(cache.state().bytes <= each * 3);
+        assert!(caches.state().bytes <= each * 3);
+        other.put(FileId(0), Arc::clone(&bitmap));
+        assert!(cache.get(FileId(2)).is_none(), "tables share the bytes");
+        assert!(other.get(FileId(3)).is_none(), "and nothing else");
+        drop(cache);
+        assert_eq!(caches.state().bytes, each);
+        drop(other);
+        assert_eq!((caches.state().bytes, caches.state().used.len()), (0, 0));
     }
 }

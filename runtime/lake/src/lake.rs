@@ -6,6 +6,7 @@ use iceberg::spec::{FormatVersion as TableVersion, SortOrder, TableMetadata, Tab
 use sluice_platform::{Clock, CpuPool, Entropy, Storage, failpoint};
 
 use crate::catalog::NewTable;
+use crate::deletes::DeleteCaches;
 use crate::files::FileSettings;
 use crate::{Catalog, CatalogOutcome, FormatVersion, LakeError, LakeTable, Seams, TableIdent, TableSpec, io, schema};
 
@@ -47,7 +48,7 @@ pub(crate) enum Point {
 pub struct LakeSettings {
     /// How data files are written.
     pub files: FileSettings,
-    /// Bytes of delete bitmaps that one table keeps in memory between commits.
+    /// Bytes of delete bitmaps that all tables together keep in memory between commits.
     pub delete_cache_bytes: usize,
     /// How often one commit is tried when other programs are faster.
     pub commit_attempts: u32,
@@ -69,7 +70,7 @@ impl Default for LakeSettings {
     fn default() -> Self {
         Self {
             files: FileSettings::default(),
-            delete_cache_bytes: 8 << 20,
+            delete_cache_bytes: 16 << 20,
             commit_attempts: 8,
             inspected_ancestors: 256,
             small_data_manifests: 64,
@@ -91,6 +92,7 @@ pub struct Lake {
     cpu: CpuPool,
     warehouse: Arc<str>,
     settings: Arc<LakeSettings>,
+    caches: Arc<DeleteCaches>,
 }
 
 /// What a table needs of its lake.
@@ -101,6 +103,7 @@ pub(crate) struct Context {
     pub catalog: Arc<dyn Catalog>,
     pub cpu: CpuPool,
     pub settings: Arc<LakeSettings>,
+    pub caches: Arc<DeleteCaches>,
 }
 
 impl Lake {
@@ -115,7 +118,8 @@ impl Lake {
         settings: LakeSettings,
     ) -> Self {
         let warehouse = warehouse.trim_end_matches('/').into();
-        Self { storage, catalog, clock, entropy, cpu, warehouse, settings: Arc::new(settings) }
+        let caches = Arc::new(DeleteCaches::new(settings.delete_cache_bytes));
+        Self { storage, catalog, clock, entropy, cpu, warehouse, settings: Arc::new(settings), caches }
     }
 
     /// The name of the catalog, under which other programs must open it.
@@ -172,6 +176,7 @@ impl Lake {
             catalog: Arc::clone(&self.catalog),
             cpu: self.cpu.clone(),
             settings: Arc::clone(&self.settings),
+            caches: Arc::clone(&self.caches),
         }
     }
 

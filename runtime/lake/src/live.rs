@@ -144,6 +144,16 @@ impl Live {
         Some(file)
     }
 
+    /// The same files by other numbers.
+    pub fn renumbered(self, mut number: impl FnMut(&str) -> FileId) -> Self {
+        let mut live = Self { others: self.others, ..Self::default() };
+        for file in self.files.into_values() {
+            let id = number(&file.path);
+            live.insert(LiveFile { id, ..file });
+        }
+        live
+    }
+
     /// Rows that are not deleted.
     pub fn rows(&self) -> u64 {
         self.files.values().map(|file| file.records.saturating_sub(file.deleted)).sum()

@@ -45,6 +45,8 @@ pub enum ScanFilter {
         /// The text that sorts highest; `None`: any.
         to: Option<String>,
     },
+    /// Those of this number, in a merged table.
+    File(FileId),
     /// Those that one of these finds.
     AnyOf(Vec<ScanFilter>),
 }
@@ -55,6 +57,7 @@ enum Found<'a> {
     All,
     Numbers(i32, i64, i64),
     Text(i32, &'a str, Option<&'a str>),
+    File(FileId),
     AnyOf(Vec<Found<'a>>),
 }
 
@@ -62,7 +65,7 @@ impl Found<'_> {
     /// The same for the row groups of a file.
     fn groups(&self) -> GroupFilter {
         match self {
-            Found::All => GroupFilter::All,
+            Found::All | Found::File(_) => GroupFilter::All,
             Found::Numbers(field, from, to) => GroupFilter::Numbers(*field, *from, *to),
             Found::Text(field, from, to) => GroupFilter::Text(*field, (*from).to_owned(), to.map(str::to_owned)),
             Found::AnyOf(any) => GroupFilter::AnyOf(any.iter().map(Found::groups).collect()),
@@ -74,6 +77,7 @@ impl Found<'_> {
             Found::All => true,
             Found::Numbers(field, from, to) => file.may_hold(*field, *from, *to),
             Found::Text(field, from, to) => file.may_hold_text(*field, from, *to),
+            Found::File(id) => file.id == *id,
             Found::AnyOf(any) => any.iter().any(|one| one.wants(file)),
         }
     }
@@ -161,6 +165,7 @@ impl LakeTable {
             ScanFilter::AtLeast { column, value } => Found::Numbers(field(column)?, *value, i64::MAX),
             ScanFilter::Between { column, from, to } => Found::Numbers(field(column)?, *from, *to),
             ScanFilter::Text { column, from, to } => Found::Text(field(column)?, from, to.as_deref()),
+            ScanFilter::File(id) => Found::File(*id),
             ScanFilter::AnyOf(any) => Found::AnyOf(any.iter().map(|one| self.found(one)).collect::<Result<_, _>>()?),
         })
     }

@@ -3,7 +3,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_schema::SchemaRef as ArrowSchemaRef;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use iceberg::spec::{FormatVersion as TableVersion, ManifestFile, SnapshotRef, TableMetadata};
+use roaring::RoaringBitmap;
 use sluice_change::{Checkpoint, SchemaChange};
 use uuid::Uuid;
 
@@ -70,7 +72,7 @@ impl LakeTable {
             return Err(LakeError::Unsupported { table: context.ident.to_string(), what });
         }
         let manifests = read_list(&context, &stored.metadata).await?;
-        let cache = DeleteCache::new(context.settings.delete_cache_bytes);
+        let cache = context.caches.table();
         let mut table = Self {
             context,
             stored,
@@ -179,10 +181,40 @@ impl LakeTable {
         &self.foreign
     }
 
+    /// The same, and forgets it.
+    pub fn take_foreign(&mut self) -> Refreshed {
+        std::mem::take(&mut self.foreign)
+    }
+
+    /// Whether the current snapshot stands on this one; not known, and so `false`, once the other has expired.
+    pub fn descends_from(&self, snapshot: i64) -> bool {
+        ancestors(&self.stored.metadata).any(|ancestor| ancestor.snapshot_id() == snapshot)
+    }
+
+    /// Gives the data files of a merged table the numbers by which someone else knows them; all others get numbers from
+    /// `next` on. Numbers that were handed out before no longer hold.
+    pub fn number_files(&mut self, known: &HashMap<&str, FileId>, next: u32) {
+        self.next_file = Arc::new(AtomicU32::new(next));
+        let Some(live) = self.live.take() else { return };
+        let number = |path: &str| {
+            known.get(path).copied().unwrap_or_else(|| FileId(self.next_file.fetch_add(1, Ordering::Relaxed)))
+        };
+        self.live = Some(live.renumbered(number));
+        self.cache.clear();
+    }
+
+    /// The deleted positions of data files of a merged table. Files that are not part of the current snapshot are left out.
+    pub async fn deleted(&self, files: &[FileId]) -> Result<HashMap<FileId, Arc<RoaringBitmap>>, LakeError> {
+        let live = files.iter().filter_map(|id| self.live_file(*id));
+        let reads: Vec<_> =
+            live.map(|file| async move { Ok((file.id, self.positions(file).await?)) }.boxed()).collect();
+        stream::iter(reads).buffer_unordered(self.context.settings.parallel_files).try_collect().await
+    }
+
     /// Brings the table to its current snapshot and says what other programs did since it was opened or refreshed.
     pub async fn refresh(&mut self) -> Result<Refreshed, LakeError> {
         self.reload(&[]).await?;
-        Ok(std::mem::take(&mut self.foreign))
+        Ok(self.take_foreign())
     }
 
     /// Brings the table to its current snapshot. Files of `ours` keep their numbers and do not count as foreign.

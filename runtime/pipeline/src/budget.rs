@@ -3,6 +3,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// How the memory of a process is divided, bytes each. A part of it, for code, queues and what libraries take, is nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryShares {
+    /// For batches on their way.
+    pub stream: usize,
+    /// For rewrites of data files.
+    pub rewrites: usize,
+    /// For key indexes.
+    pub indexes: usize,
+}
+
+impl MemoryShares {
+    /// A quarter each. The stream has two where nothing is rewritten.
+    pub fn of(memory_bytes: usize, rewriting: bool) -> Self {
+        let quarter = memory_bytes / 4;
+        let rewrites = if rewriting { quarter } else { 0 };
+        Self { stream: 2 * quarter - rewrites, rewrites, indexes: quarter }
+    }
+}
+
 /// Identifies a lane to the budget.
 pub type LaneId = usize;
 

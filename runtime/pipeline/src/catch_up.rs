@@ -12,7 +12,7 @@ use tracing::info;
 use crate::bronze::{self, LoggedChanges};
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::index_build::live_rows;
+use crate::index::live_rows;
 use crate::logged::{self, Target};
 use crate::tables::{Bronze, Tables};
 use crate::write::epoch;

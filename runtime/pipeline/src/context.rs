@@ -1,5 +1,6 @@
 //! What a lane works with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{LaneId, MemoryBudget};
 use crate::error::Attempt;
+use crate::index::LaneIndex;
 use crate::status::{LaneState, StatusBoard};
 use crate::upkeep::RewriteGate;
 use crate::{LaneSettings, ProcessSettings};
@@ -31,6 +33,8 @@ pub struct Services {
     pub lake: Lake,
     /// Where components of transforms come from.
     pub components: Arc<dyn Components>,
+    /// A folder on local disk for what can be made again from the tables, such as key indexes.
+    pub cache: PathBuf,
 }
 
 /// Everything that a lane works with.
@@ -46,6 +50,8 @@ pub struct LaneContext {
     pub services: Arc<Services>,
     /// Memory, shared with all lanes.
     pub budget: MemoryBudget,
+    /// The key index of its merged table.
+    pub index: LaneIndex,
     /// Lets rewrites of data files begin.
     pub rewrites: RewriteGate,
     /// Where it says how it is.

@@ -15,7 +15,7 @@ use crate::status::LaneState;
 use crate::tables::{self, Tables};
 use crate::upkeep::{Finished, Upkeep};
 use crate::write::Kind;
-use crate::{catch_up, index_build, late, replay, write};
+use crate::{catch_up, index, late, replay, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
@@ -95,7 +95,7 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
         }
     };
     if let Some(silver) = &mut tables.silver {
-        index_build::build(context, silver).await?;
+        index::follow(context, silver).await?;
         catch_up::catch_up(context, &mut tables).await?;
     }
     report_silver(context, &tables);
@@ -162,7 +162,7 @@ impl Session<'_> {
                 arrival = self.collector.next() => Wake::Arrived(arrival),
             };
             match wake {
-                Wake::Stop => return Ok(End::Stopped),
+                Wake::Stop => return self.end(End::Stopped).await,
                 Wake::Pressed => self.commit().await?,
                 Wake::Arrived(Some(Arrival::Batch(batch, reserved, backlog))) => {
                     self.context.board.update(self.context.id, |status| {
@@ -183,13 +183,27 @@ impl Session<'_> {
                 }
                 Wake::Arrived(Some(Arrival::CaughtUp)) => {
                     if let Some(end) = self.caught_up().await? {
-                        return Ok(end);
+                        return self.end(end).await;
                     }
                 }
                 Wake::Rewritten(finished) => self.upkeep.commit(self.context, &mut self.tables, finished).await?,
                 Wake::Arrived(Some(Arrival::Failed(error))) => self.source_failed(error).await?,
                 Wake::Arrived(None) => return Err(LaneError::Moved(self.context.table().to_string())),
             }
+        }
+    }
+
+    /// Leaves the key index as the next process wants to find it.
+    async fn end(self, end: End) -> Result<End, LaneError> {
+        self.write_index(true).await;
+        Ok(end)
+    }
+
+    /// Writes the key index down. It is a cache: what cannot be written is made again by the next process.
+    async fn write_index(&self, at_once: bool) {
+        let Some(silver) = &self.tables.silver else { return };
+        if let Err(error) = silver.index.flush(self.context, &silver.table, at_once).await {
+            warn!(table = %self.context.table(), reason = explain(&error), "the key index cannot be written down now");
         }
     }
 
@@ -348,6 +362,7 @@ impl Session<'_> {
         self.failures.count = 0;
         report(self.context, &done, late_files);
         report_silver(self.context, &self.tables);
+        self.write_index(false).await;
         self.upkeep.look(self.context, &mut self.tables).await;
         Ok(())
     }

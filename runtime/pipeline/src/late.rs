@@ -13,7 +13,7 @@ use sluice_lake::{LakeTable, ScanFilter};
 use crate::bronze;
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::index_build::live_rows;
+use crate::index::live_rows;
 use crate::merge::{self, Fold, changed_keys};
 use crate::shaping::Shaping;
 use crate::tables::Silver;

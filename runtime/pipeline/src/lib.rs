@@ -8,7 +8,7 @@ mod catch_up;
 mod collect;
 mod context;
 mod error;
-mod index_build;
+mod index;
 mod lane;
 mod late;
 mod logged;
@@ -27,11 +27,12 @@ mod verify;
 mod write;
 
 pub use bronze::source_columns;
+pub use budget::MemoryShares;
 pub use context::Services;
 pub use error::{Directive, LaneError, directive, explain};
 pub use replay::{ReplayOutcome, ReplayRequest};
 pub use settings::{BatchSettings, LaneSettings, ProcessSettings, RetrySettings};
-pub use status::{LaneState, LaneStatus, RunReport};
+pub use status::{IndexProgress, LaneState, LaneStatus, RunReport};
 pub use supervisor::Supervisor;
 pub use upkeep::{Files, Maintained, RewriteGate, UpkeepSettings, maintain};
 pub use verify::{

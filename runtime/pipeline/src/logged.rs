@@ -9,7 +9,7 @@ use sluice_transform::Rejected;
 use crate::bronze::LoggedChanges;
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::index_build::follow_key;
+use crate::index::follow_key;
 use crate::late;
 use crate::rejects::{self, Known};
 use crate::shaping::{ShapedPart, Shaping};

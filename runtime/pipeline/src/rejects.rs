@@ -14,7 +14,7 @@ use sluice_transform::Rejected;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::index_build::live_rows;
+use crate::index::live_rows;
 use crate::write::{epoch, land};
 use crate::{row_json, tables};
 

@@ -341,7 +341,7 @@ async fn logged(log: &LakeTable, letters: &[Letter]) -> Result<LoggedChanges, La
     let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
     let mut batches = Vec::new();
     while let Some(found) = scan.next().await? {
-        let rows = crate::index_build::live_rows(&found)?;
+        let rows = crate::index::live_rows(&found)?;
         let (orders, numbers) = places_of(&rows)?;
         let is_wanted = |row: usize| Some(places.contains(&(orders.value(row), numbers.value(row).unsigned_abs())));
         let wanted = BooleanArray::from_iter((0..rows.num_rows()).map(is_wanted));
@@ -375,7 +375,7 @@ async fn held(log: &LakeTable, stretch: &[Letter]) -> Result<HashSet<(String, u6
     };
     let mut scan = log.scan(&[bronze::SOURCE_ORDER, bronze::SOURCE_ROW], filter, 16 * SCAN_ROWS).await?;
     while let Some(found) = scan.next().await? {
-        let rows = crate::index_build::live_rows(&found)?;
+        let rows = crate::index::live_rows(&found)?;
         let (orders, numbers) = (rows.column(0).as_string::<i32>(), rows.column(1).as_primitive::<Int64Type>());
         for row in 0..rows.num_rows() {
             let place = (orders.value(row), numbers.value(row).unsigned_abs());

@@ -80,8 +80,11 @@ impl Default for RetrySettings {
 /// Settings of the whole process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessSettings {
-    /// Bytes that all lanes together may hold.
+    /// Memory of the process, bytes: a quarter is for batches, one for key indexes, one for rewrites of data files, and one for
+    /// everything else.
     pub memory_bytes: usize,
+    /// Bytes that key indexes may take of it; `None`: their quarter.
+    pub index_bytes: Option<usize>,
     /// How often a caught-up lane looks for new data.
     pub poll_interval: Duration,
     /// How long a batch in flight may take to finish after a request to stop; then it is abandoned.
@@ -93,7 +96,8 @@ pub struct ProcessSettings {
 impl Default for ProcessSettings {
     fn default() -> Self {
         Self {
-            memory_bytes: 256 << 20,
+            memory_bytes: 512 << 20,
+            index_bytes: None,
             poll_interval: Duration::from_secs(1),
             stop_within: Duration::from_secs(20),
             retry_quarantined: Some(Duration::from_secs(300)),

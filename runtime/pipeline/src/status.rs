@@ -73,6 +73,18 @@ pub struct LaneStatus {
     pub rewrites: u64,
     /// Snapshots that expired since the start of the process, of all its tables.
     pub expired_snapshots: u64,
+    /// How far the key index has followed the table, while that takes long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index_progress: Option<IndexProgress>,
+}
+
+/// How far a key index has followed its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct IndexProgress {
+    /// Rows of which the key has been read.
+    pub read: u64,
+    /// Rows of which it has to be.
+    pub rows: u64,
 }
 
 impl LaneStatus {
@@ -94,6 +106,7 @@ impl LaneStatus {
             replayed: 0,
             rewrites: 0,
             expired_snapshots: 0,
+            index_progress: None,
         }
     }
 }

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, warn};
 
-use crate::budget::MemoryBudget;
+use crate::budget::{MemoryBudget, MemoryShares};
 use crate::context::{LaneContext, Services};
+use crate::index::{IndexShares, LaneIndex};
 use crate::lane;
 use crate::status::{LaneState, LaneStatus, RunReport, StatusBoard};
 use crate::upkeep::RewriteGate;
@@ -43,13 +44,15 @@ impl Supervisor {
     /// were not committed and are read again.
     pub async fn run(self, once: bool, stop: CancellationToken) -> RunReport {
         let rewriting = self.lanes.iter().any(|lane| lane.upkeep.compaction.is_some());
-        let (memory_bytes, rewrites) = RewriteGate::split(self.process.memory_bytes, rewriting);
-        let budget = MemoryBudget::new(memory_bytes);
+        let MemoryShares { stream, rewrites, indexes } = MemoryShares::of(self.process.memory_bytes, rewriting);
+        let (budget, rewrites) = (MemoryBudget::new(stream), RewriteGate::new(rewrites));
+        let shares = IndexShares::new(self.process.index_bytes.unwrap_or(indexes), self.lanes.len());
         let writer = self.services.entropy.uuid().to_string();
         let mut lanes = JoinSet::new();
         for (id, settings) in self.lanes.into_iter().enumerate() {
             let context = LaneContext {
                 id,
+                index: LaneIndex::new(&self.services.cache, &settings.silver, &shares, id),
                 settings,
                 process: self.process,
                 services: Arc::clone(&self.services),

@@ -1,19 +1,20 @@
 //! The lake tables of one lane: found or made, with what each of them has stored.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema, SchemaRef};
 use sluice_change::{ChangeBatch, Checkpoint, Column, Position, SchemaChange, TableSchema, WhenAdded, conform};
-use sluice_index::{KeyExtractor, KeyIndex, MemoryIndex};
+use sluice_index::KeyExtractor;
 use sluice_lake::{LakeColumn, LakeTable, Role, TableIdent, TableSpec};
 use sluice_transform::Transform;
 use tracing::warn;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::{bronze, rejects, rename};
+use crate::index::LaneIndex;
+use crate::{bronze, index, rejects, rename};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -38,25 +39,9 @@ pub struct Silver {
     /// Encodes keys.
     pub extractor: Arc<KeyExtractor>,
     /// Where each key's row is.
-    pub index: SharedIndex,
+    pub index: LaneIndex,
     /// What shapes its rows.
     pub transform: Arc<dyn Transform>,
-}
-
-/// The key index, lent to the processor pool for the time of a job.
-#[derive(Debug, Clone)]
-pub struct SharedIndex(Arc<Mutex<Box<dyn KeyIndex>>>);
-
-impl SharedIndex {
-    /// An empty index in memory.
-    pub fn in_memory(extractor: &KeyExtractor) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(MemoryIndex::new(&extractor.none())))))
-    }
-
-    /// The index, for one job.
-    pub fn lock(&self) -> MutexGuard<'_, Box<dyn KeyIndex>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// All tables of a lane.
@@ -188,8 +173,10 @@ async fn open_silver(
     let extractor = Arc::new(key_extractor(&key_schema)?);
     let stored = table.checkpoint()?.unwrap_or_default();
     note_other_transform(&table, &stored, transform.digest());
-    let index = SharedIndex::in_memory(&extractor);
-    Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform })
+    let index = context.index.clone();
+    let mut silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };
+    index::attach(context, &mut silver).await?;
+    Ok(silver)
 }
 
 /// What shapes the rows of this lane's Silver, and the schema that it gives it. A component may have to be compiled first.
@@ -351,13 +338,12 @@ impl Silver {
         Ok(stored.change_for(&output.columns)?)
     }
 
-    /// Compares keys in the types that they have once `change` is made; the index is empty after this.
-    pub fn rekey(&mut self, change: &SchemaChange) -> Result<(), LaneError> {
+    /// Compares keys in the types that they have once `change` is made; the index has to follow the table after this.
+    pub async fn rekey(&mut self, context: &LaneContext, change: &SchemaChange) -> Result<(), LaneError> {
         let schema = self.row_schema(change)?;
         self.key_schema = Arc::new(key_schema(&schema, &self.key)?);
         self.extractor = Arc::new(key_extractor(&self.key_schema)?);
-        self.index = SharedIndex::in_memory(&self.extractor);
-        Ok(())
+        index::attach(context, self).await
     }
 
     /// Silver's columns as rows are brought into before they are merged, once `change` is made.

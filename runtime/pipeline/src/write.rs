@@ -15,11 +15,12 @@ use uuid::Uuid;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
+use crate::index::Found;
 use crate::merge::{Fold, MergePart, MergePlan, Missing};
 use crate::rejects::Known;
 use crate::shaping::{ShapedPart, Shaping};
 use crate::tables::{Bronze, SchemaChanges, Silver, Tables};
-use crate::{bronze, index_build, late, rejects};
+use crate::{bronze, index, late, rejects};
 
 /// What a committed batch did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +58,7 @@ pub async fn write(
 ) -> Result<Done, LaneError> {
     let changes = tables.follow(context, &batches).await?;
     if let Some(silver) = &mut tables.silver {
-        index_build::follow_key(context, silver, &changes.silver).await?;
+        index::follow_key(context, silver, &changes.silver).await?;
     }
     let ahead = Ahead::of(tables);
     let shaping = match &tables.silver {
@@ -92,7 +93,11 @@ pub async fn write(
         let places = places(&batches, &sources);
         late::supersede(context, &tables.bronze.table, silver, shaping, &places, fold).await?;
     }
-    let (log, planned) = encode(context, tables, &changes, &batches, fold).await?;
+    let found = match (&tables.silver, fold) {
+        (Some(silver), Some(fold)) => Some(index::find(context, silver, fold).await?),
+        _ => None,
+    };
+    let (log, planned) = encode(context, tables, &changes, &batches, found).await?;
     let merged = match (&tables.silver, planned) {
         (Some(silver), Some(planned)) => Some(complete(context, silver, &changes.silver, planned).await?),
         _ => None,
@@ -299,7 +304,7 @@ async fn encode(
     tables: &Tables,
     changes: &SchemaChanges,
     batches: &Arc<Vec<ChangeBatch>>,
-    fold: Option<Fold>,
+    found: Option<Found>,
 ) -> Result<(Vec<Encoded>, Option<Planned>), LaneError> {
     let encoder = tables.bronze.table.encoder_after(&changes.bronze)?;
     let schema = tables.bronze.table.arrow_schema_after(&changes.bronze)?;
@@ -315,7 +320,7 @@ async fn encode(
         }
         Ok(if rows.is_empty() { Vec::new() } else { encoder.encode(&rows)? })
     };
-    let merge = tables.silver.as_ref().zip(fold).map(|(silver, fold)| merge_job(silver, &changes.silver, fold));
+    let merge = tables.silver.as_ref().zip(found).map(|(silver, found)| merge_job(silver, &changes.silver, found));
     let merge = merge.transpose()?;
     let (log, merged) = context.services.cpu.run(move || rayon::join(log, || merge.map(|merge| merge()))).await;
     Ok((log?, merged.transpose()?))
@@ -324,11 +329,11 @@ async fn encode(
 fn merge_job(
     silver: &Silver,
     change: &SchemaChange,
-    fold: Fold,
+    found: Found,
 ) -> Result<impl FnOnce() -> Result<Planned, LaneError> + Send + use<>, LaneError> {
-    let (encoder, index) = (silver.table.encoder_after(change)?, silver.index.clone());
+    let encoder = silver.table.encoder_after(change)?;
     Ok(move || {
-        let plan = fold.plan(index.lock().as_ref())?;
+        let plan = found.plan()?;
         if plan.missing.is_some() {
             return Ok(Planned::Open(plan, encoder));
         }
@@ -393,7 +398,8 @@ pub async fn merge(
     change: &SchemaChange,
     fold: Fold,
 ) -> Result<Merged, LaneError> {
-    let planned = context.services.cpu.run(merge_job(silver, change, fold)?).await?;
+    let found = index::find(context, silver, fold).await?;
+    let planned = context.services.cpu.run(merge_job(silver, change, found)?).await?;
     complete(context, silver, change, planned).await
 }
 
@@ -427,7 +433,7 @@ pub async fn commit_silver(
 ) -> Result<(), LaneError> {
     failpoint::hit("silver.before-files");
     let files = silver.table.store(merged.files).await?;
-    let placed = placed(&files);
+    let (placed, written) = (placed(&files), files.clone());
     let plan = merged.plan;
     let change = TableChange {
         files,
@@ -445,24 +451,19 @@ pub async fn commit_silver(
             "columns that were not sent are null, for Silver did not have their rows"
         );
     }
-    if silver.table.foreign().changed {
-        // It landed on top of, or below, what another writer did; the index does not know that.
-        return Err(LaneError::Moved(silver.table.ident().to_string()));
-    }
     failpoint::hit("index.before-apply");
+    if silver.table.take_foreign().changed {
+        // It landed on top of, or below, what another writer did.
+        return index::follow_foreign(context, silver).await;
+    }
     let index = silver.index.clone();
-    context
-        .services
-        .cpu
-        .run(move || {
-            let mut index = index.lock();
-            if plan.truncated {
-                index.clear()?;
-            }
-            index.apply(plan.keys(), &plan.locations(&placed), Some(snapshot))
-        })
-        .await?;
-    Ok(())
+    let apply = move || {
+        if plan.truncated {
+            index.clear()?;
+        }
+        index.apply(plan.keys(), &plan.locations(&placed), &written, snapshot)
+    };
+    Ok(context.services.cpu.run(apply).await?)
 }
 
 /// Where each added row lies, by its place among the rows that were encoded.

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sluice_lake::FormatVersion;
 use sluice_tests::generator::{History, Shape};
-use sluice_tests::simulation::{Setup, Weather, World};
+use sluice_tests::simulation::{INDEX_BYTES, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
 use sluice_tests::table::assert_same;
 use sluice_transform::TransformSettings;
@@ -54,6 +54,7 @@ fn plan() -> impl Strategy<Value = Plan> {
             max_rows,
             batch_rows,
             upkeep,
+            index_bytes: INDEX_BYTES[max_rows % 2],
         });
     let lives = prop::collection::vec((0..4_usize, prop::option::weighted(0.7, 1..120_u64)), 0..6);
     (any::<u64>(), any::<bool>(), shape, setup, lives).prop_map(|(seed, changes_key, shape, setup, lives)| Plan {

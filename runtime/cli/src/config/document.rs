@@ -209,8 +209,14 @@ section! {
 section! {
     /// Limits of the whole process.
     ProcessSection {
-        /// Bytes that all tables together may hold in memory; default "256MiB".
+        /// Memory of the process; default "512MiB". A quarter is for batches, one for key indexes, one for rewrites of data
+        /// files, and one for everything else.
         memory: Located<ByteSize>,
+        /// Memory that key indexes may take of it; default a quarter.
+        index_memory: Located<ByteSize>,
+        /// Folder on local disk for what can be made again from the tables, such as key indexes; default a hidden folder beside the
+        /// configuration. It may be removed while nothing runs.
+        cache: String,
         /// Threads that decode and encode; default 0, one a processor.
         cpu_threads: u32,
         /// How often a table that has caught up looks for new files; default "1s", and "15s" on S3.
@@ -311,7 +317,7 @@ section! {
     MaintenanceSection {
         /// Whether data files are rewritten: small ones into large ones, and those with many deleted rows; default true.
         compact: bool,
-        /// Size of the files to write; default "128MiB", less where half of `process.memory` does not suffice for it.
+        /// Size of the files to write; default "128MiB", less where a quarter of `process.memory` does not suffice for it.
         target_file_size: Located<ByteSize>,
         /// Share of a file's rows, above 0 and at most 1, that are deleted from which it is rewritten; default 0.15.
         deleted_share: Located<Share>,

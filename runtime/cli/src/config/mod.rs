@@ -64,6 +64,8 @@ pub struct Config {
     pub process: ProcessSettings,
     /// Threads that compute; 0 means one a processor.
     pub cpu_threads: usize,
+    /// Folder for what can be made again from the tables.
+    pub cache: PathBuf,
 }
 
 impl Config {
@@ -140,6 +142,8 @@ impl Config {
         let on_s3 = source_location.as_deref().is_some_and(paths::is_on_s3);
         let process = process_settings(&document, on_s3, reading);
         let cpu_threads = document.process.as_ref().and_then(|process| process.cpu_threads).unwrap_or(0) as usize;
+        let cache = document.process.as_ref().and_then(|process| process.cache.clone());
+        let cache = base.join(cache.unwrap_or_else(|| format!(".{}.cache", stem(path))));
         let catalog = lake.catalog.unwrap_or_default();
         let (source_location, warehouse) = (source_location?, warehouse?);
         if notifications.is_some() && !paths::is_on_s3(&source_location) {
@@ -159,12 +163,18 @@ impl Config {
             catalog: catalog?,
             process,
             cpu_threads,
+            cache,
         })
     }
 
     /// The file that was read.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A hidden file beside the configuration.
+    pub(crate) fn beside(&self, kind: &str) -> PathBuf {
+        self.path.with_file_name(format!(".{}.{kind}", stem(&self.path)))
     }
 
     /// The lanes of the configured tables, and of those `found` in the source where all tables are taken.
@@ -211,6 +221,10 @@ impl Config {
     }
 }
 
+fn stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "sluice".into(), |stem| stem.to_string_lossy()).into_owned()
+}
+
 /// How the files of a table are written.
 #[derive(Debug, Clone)]
 pub(crate) struct FileFormat {
@@ -235,6 +249,7 @@ fn process_settings(document: &DocumentSection, on_s3: bool, reading: &Reading<'
         reading.fault(interval.offset, "`process.poll_interval` must be longer than nothing, for example \"1s\"");
     }
     ProcessSettings {
+        index_bytes: process.index_memory.as_ref().map(|memory| memory.value.0),
         memory_bytes: process.memory.as_ref().map_or(defaults.memory_bytes, |memory| memory.value.0),
         poll_interval: process.poll_interval.as_ref().map_or(defaults.poll_interval, |interval| interval.value.0),
         stop_within: process.stop_within.map_or(defaults.stop_within, |span| span.0),

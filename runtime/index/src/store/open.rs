@@ -10,6 +10,10 @@ use crate::run::{Run, RunMeta};
 use crate::table::KeyTable;
 use crate::{IndexError, IndexSettings, Location};
 
+/// Bytes of memory for each entry, with which what is on disk is read into memory again: more than it takes there, so that it
+/// does not go back and forth.
+pub const BYTES_TO_COME_BACK: usize = 64;
+
 /// What was found when an index was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
@@ -71,6 +75,7 @@ impl<C: KeyColumn> Store<C> {
         self.snapshot = manifest.snapshot;
         self.next_run = self.next_run.max(manifest.next_run);
         self.named = manifest.runs;
+        self.is_stored = true;
         Ok(Opened::Kept { snapshot: manifest.snapshot, files: manifest.files })
     }
 
@@ -95,6 +100,23 @@ impl<C: KeyColumn> Store<C> {
         self.resident = true;
         self.image = if let [only] = runs { Some(only.clone()) } else { None };
         Ok(())
+    }
+
+    /// Takes everything back into memory, if there is room for it now. Says whether it is there.
+    pub(super) fn come_back(&mut self) -> Result<bool, IndexError> {
+        let entries: u64 = self.runs.iter().map(|run| run.meta.entries).sum();
+        let needed = entries.saturating_mul(BYTES_TO_COME_BACK as u64);
+        if self.resident || !self.merges.is_empty() || needed > self.limits.resident_bytes as u64 {
+            return Ok(self.resident);
+        }
+        self.spill()?;
+        let runs: Vec<RunMeta> = self.runs.iter().map(|run| run.meta.clone()).collect();
+        self.load_into_memory(&runs)?;
+        if self.resident {
+            runs.iter().for_each(|meta| self.retire(meta.number));
+            self.sweep();
+        }
+        Ok(self.resident)
     }
 
     /// Removes what earlier processes left: runs that the manifest does not name, and the manifest if it is not to be kept.

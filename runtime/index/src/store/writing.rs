@@ -84,6 +84,7 @@ impl<C: KeyColumn> Store<C> {
             next_run: self.next_run,
             runs,
         };
+        self.is_stored = true;
         manifest.store(&self.folder)?;
         let before = mem::replace(&mut self.named, manifest.runs);
         before.into_iter().for_each(|meta| self.retire(meta.number));
@@ -107,8 +108,11 @@ impl<C: KeyColumn> Store<C> {
 
     /// Forgets all keys, on disk first.
     pub fn clear(&mut self) -> Result<(), IndexError> {
-        self.folder.remove(MANIFEST)?;
-        self.folder.sync()?;
+        if self.is_stored {
+            self.folder.remove(MANIFEST)?;
+            self.folder.sync()?;
+            self.is_stored = false;
+        }
         let named = mem::take(&mut self.named).into_iter().map(|meta| meta.number);
         let live = mem::take(&mut self.runs).into_iter().map(|run| run.meta.number);
         let image = self.image.take().map(|meta| meta.number);

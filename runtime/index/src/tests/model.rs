@@ -80,6 +80,7 @@ pub enum Step {
     Maintain(u64),
     Reopen,
     Budget(usize),
+    Relocate,
     Clear,
 }
 
@@ -113,6 +114,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         3 => (0..400_u64).prop_map(Step::Maintain),
         2 => Just(Step::Reopen),
         1 => budgets().prop_map(Step::Budget),
+        1 => Just(Step::Relocate),
         1 => Just(Step::Clear),
     ];
     // Most begin full, so that changes are a small part, and runs of changes are merged with each other first.
@@ -130,7 +132,8 @@ pub fn settings(folder: &Path, budget_bytes: usize) -> IndexSettings {
 
 /// The names that are handed to a flush at this snapshot.
 pub fn files(snapshot: Option<i64>) -> FileNames {
-    [(snapshot.unwrap_or(-1).max(0) as u32, format!("{snapshot:?}"))].into()
+    let next = snapshot.unwrap_or(-1).max(0) as u32;
+    FileNames { paths: [(next, format!("{snapshot:?}"))].into(), next: next + 1 }
 }
 
 /// Where the row of `key` is that came with `snapshot`.
@@ -200,6 +203,15 @@ impl Subject {
                 self.index().maintain(*entries).unwrap();
             }
             Step::Budget(bytes) => self.index().set_budget(*bytes).unwrap(),
+            Step::Relocate => {
+                let place = |from: Location| Location::new(from.file() ^ 8, from.position());
+                let snapshot = self.snapshots + 1;
+                if self.index().relocate(&place, Some(snapshot)) {
+                    self.snapshots = snapshot;
+                    self.now.0 = Some(snapshot);
+                    self.now.1.values_mut().for_each(|location| *location = place(*location));
+                }
+            }
             Step::Clear => {
                 self.index().clear().unwrap();
                 self.now = (None, Model::new());

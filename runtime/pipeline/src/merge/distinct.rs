@@ -1,6 +1,7 @@
 //! Distinct keys of a stretch of changes.
 
 use std::hash::BuildHasher;
+use std::mem;
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
@@ -82,11 +83,13 @@ impl Distinct {
         }
     }
 
-    /// The keys in the order of their numbers.
-    pub fn into_keys(self) -> Keys {
-        match self {
-            Distinct::Int { keys, .. } => Keys::Int(keys),
-            Distinct::Bytes { keys, .. } => Keys::Bytes(keys),
-        }
+    /// The keys in the order of their numbers; none are left.
+    pub fn take_keys(&mut self) -> Keys {
+        let taken = match self {
+            Distinct::Int { keys, .. } => Keys::Int(mem::take(keys)),
+            Distinct::Bytes { keys, .. } => Keys::Bytes(mem::take(keys)),
+        };
+        self.clear();
+        taken
     }
 }

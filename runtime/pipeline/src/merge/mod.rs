@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use roaring::RoaringBitmap;
 use sluice_change::Op;
-use sluice_index::{ByteKeys, IndexError, KeyError, KeyExtractor, KeyIndex, Keys, Location};
+use sluice_index::{ByteKeys, IndexError, KeyError, KeyExtractor, Keys, Location};
 use thiserror::Error;
 
 pub use distinct::Distinct;
@@ -219,10 +219,18 @@ impl Fold {
         self.superseded.extend(before.map(|slot| slot as u32));
     }
 
-    /// Looks the keys up and decides what is written and what is deleted.
-    pub fn plan(self, index: &dyn KeyIndex) -> Result<MergePlan, MergeError> {
-        let keys = self.keys.into_keys();
-        let found = if self.truncated { vec![Location::ABSENT; keys.len()] } else { index.lookup(&keys)? };
+    /// The distinct keys, to be looked up once all is folded and superseded.
+    pub fn take_keys(&mut self) -> Keys {
+        self.keys.take_keys()
+    }
+
+    /// Whether everything that was there before goes first, so that no key has to be looked up.
+    pub fn truncates(&self) -> bool {
+        self.truncated
+    }
+
+    /// Decides what is written and what is deleted, if the keys that were taken out are `found` there.
+    pub fn plan(self, keys: Keys, found: &[Location]) -> Result<MergePlan, MergeError> {
         let mut superseded = vec![false; keys.len()];
         for slot in self.superseded {
             superseded[slot as usize] = true;
@@ -249,7 +257,7 @@ impl Fold {
         let deletes = positions.into_iter().map(|(file, positions)| (file, bitmap(positions))).collect();
         let ordinals = ordinals(&self.last, &superseded, &writes);
         let rows = select(&self.parts, &writes)?;
-        let missing = missing(&self.parts, &self.befores, &self.last, &ordinals, &found);
+        let missing = missing(&self.parts, &self.befores, &self.last, &ordinals, found);
         let (keys, ordinals) = without_superseded(keys, ordinals, &superseded);
         Ok(MergePlan {
             rows,

@@ -82,6 +82,13 @@ impl Shape {
     }
 }
 
+/// Looks the keys up and plans.
+fn planned(mut fold: Fold, index: &MemoryIndex) -> MergePlan {
+    let keys = fold.take_keys();
+    let found = if fold.truncates() { vec![Location::ABSENT; keys.len()] } else { index.lookup(&keys).unwrap() };
+    fold.plan(keys, &found).unwrap()
+}
+
 /// Silver as files of values with deleted positions, kept by applying plans.
 struct Silver {
     index: MemoryIndex,
@@ -201,7 +208,7 @@ proptest! {
         for batch in batches {
             batch.iter().flatten().for_each(|change| naive(&mut model, change));
             let parts = batch.iter().map(|changes| shape.part(changes)).collect();
-            let plan = Fold::new(&extractor, &shape.key(), parts).unwrap().plan(&silver.index).unwrap();
+            let plan = planned(Fold::new(&extractor, &shape.key(), parts).unwrap(), &silver.index);
             silver.apply(plan);
             prop_assert_eq!(silver.rows(), model.clone());
             prop_assert_eq!(silver.index.key_count(), Some(model.len() as u64));
@@ -214,8 +221,8 @@ fn changes_that_were_sent_whole_leave_nothing_to_fill_in() {
     let shape = Shape { composite: false };
     let extractor = shape.extractor();
     let part = shape.part(&[change(Op::Insert, 1, None, 10), change(Op::Update, 1, Some(2), 11)]);
-    let plan = Fold::new(&extractor, &shape.key(), vec![part]).unwrap();
-    assert!(plan.plan(&Silver::new(&extractor).index).unwrap().missing.is_none());
+    let fold = Fold::new(&extractor, &shape.key(), vec![part]).unwrap();
+    assert!(planned(fold, &Silver::new(&extractor).index).missing.is_none());
 }
 
 #[test]
@@ -229,7 +236,7 @@ fn unsent_cells_of_keys_that_are_not_there_are_null_and_counted() {
         change(Op::Delete, 2, None, 0),
         Change { values: [None, Some(2)], ..change(Op::Update, 2, None, 0) },
     ]);
-    let plan = Fold::new(&extractor, &shape.key(), vec![part]).unwrap().plan(&silver.index).unwrap();
+    let plan = planned(Fold::new(&extractor, &shape.key(), vec![part]).unwrap(), &silver.index);
     assert_eq!(plan.unsent_without_row, 2);
     silver.apply(plan);
     assert_eq!(silver.rows(), BTreeMap::from([(1, [Some(1), None]), (2, [None, Some(2)])]));
@@ -244,7 +251,7 @@ fn superseded_keys_keep_their_row_and_the_others_are_merged() {
         let mut fold = Fold::new(&extractor, &shape.key(), vec![shape.part(changes)]).unwrap();
         let newer: Vec<Option<i64>> = newer.iter().map(|key| Some(*key)).collect();
         fold.supersede(&extractor.extract(&shape.key_columns(&newer)).unwrap(), |_, _| true);
-        fold.plan(&silver.index).unwrap()
+        planned(fold, &silver.index)
     };
     let plan = merge(&silver, &[change(Op::Insert, 1, None, 10), change(Op::Insert, 2, None, 20)], &[]);
     silver.apply(plan);
@@ -269,6 +276,6 @@ fn deletes_and_updates_of_keys_that_are_not_there_are_counted() {
         // A key change with a before image names a new key; that it is not there is no surprise.
         change(Op::Update, 4, Some(3), 5),
     ]);
-    let plan = Fold::new(&extractor, &shape.key(), vec![part]).unwrap().plan(&index).unwrap();
+    let plan = planned(Fold::new(&extractor, &shape.key(), vec![part]).unwrap(), &index);
     assert_eq!((plan.deletes_without_row, plan.updates_without_row), (1, 1));
 }

@@ -3,9 +3,6 @@ use std::sync::Arc;
 use sluice_lake::CompactionSettings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Part of the process's memory that rewrites have: one in so many. They hold a row group, and a file while it is made.
-const SHARE: usize = 2;
-
 /// Lets one rewrite of data files run at a time in a process, within memory that the stream never has.
 #[derive(Debug, Clone)]
 pub struct RewriteGate {
@@ -14,11 +11,9 @@ pub struct RewriteGate {
 }
 
 impl RewriteGate {
-    /// Splits the memory of a process into what the stream may hold and the gate for what rewrites may hold, which is
-    /// nothing where none are `wanted`.
-    pub fn split(memory_bytes: usize, wanted: bool) -> (usize, Self) {
-        let bytes = if wanted { memory_bytes / SHARE } else { 0 };
-        (memory_bytes - bytes, Self { one: Arc::new(Semaphore::new(1)), bytes })
+    /// The gate to so much memory.
+    pub fn new(bytes: usize) -> Self {
+        Self { one: Arc::new(Semaphore::new(1)), bytes }
     }
 
     /// The right to rewrite now, if no other lane has it.
@@ -43,12 +38,10 @@ mod tests {
 
     #[test]
     fn what_is_rewritten_fits_into_the_memory_that_is_there() {
-        let (stream, gate) = RewriteGate::split(256 << 20, true);
-        assert_eq!(stream, 128 << 20);
-        assert_eq!(RewriteGate::split(256 << 20, false).0, 256 << 20);
+        let gate = RewriteGate::new(128 << 20);
         let settings = CompactionSettings::default();
         assert!(gate.fitted(&settings).target_bytes < settings.target_bytes);
-        assert_eq!(RewriteGate::split(8 << 30, true).1.fitted(&settings), settings);
+        assert_eq!(RewriteGate::new(4 << 30).fitted(&settings), settings);
         let held = gate.enter();
         assert!(held.is_some() && gate.enter().is_none());
         drop(held);

@@ -14,16 +14,15 @@ pub use settings::UpkeepSettings;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice_index::Location;
-use sluice_lake::{CompactionSettings, FileId, LakeError, LakeTable, Removal, RewriteOutcome, Rewritten, RowMapping};
+use sluice_lake::{CompactionSettings, LakeError, LakeTable, Removal, RewriteOutcome, Rewritten, RowMapping};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
-use crate::bronze;
 use crate::context::LaneContext;
 use crate::error::{LaneError, explain};
 use crate::tables::{Silver, Tables};
+use crate::{bronze, index};
 
 /// Kinds of upkeep.
 const REWRITES: usize = 0;
@@ -229,7 +228,7 @@ impl Upkeep {
                 return Ok(());
             }
         };
-        let moved = table.foreign().changed;
+        let moved = table.take_foreign().changed;
         if let RewriteOutcome::Landed { snapshot_id, mapping } = outcome {
             context.board.update(context.id, |status| status.rewrites += 1);
             self.failures = 0;
@@ -237,11 +236,12 @@ impl Upkeep {
             if let (Layer::Silver, Some(silver)) = (layer, &tables.silver)
                 && !moved
             {
-                relocate(context, silver, mapping, snapshot_id).await?;
+                debug!(table = %silver.table.ident(), snapshot_id, "data files were rewritten");
+                return relocate(context, silver, mapping).await;
             }
         }
-        match (layer, moved) {
-            (Layer::Silver, true) => Err(LaneError::Moved(context.settings.silver.to_string())),
+        match (layer, moved, &tables.silver) {
+            (Layer::Silver, true, Some(silver)) => index::follow_foreign(context, silver).await,
             _ => Ok(()),
         }
     }
@@ -325,22 +325,12 @@ fn of_layer(settings: &CompactionSettings, layer: Layer) -> CompactionSettings {
 }
 
 /// Lets the index follow rows that have moved.
-async fn relocate(
-    context: &LaneContext,
-    silver: &Silver,
-    mapping: Arc<RowMapping>,
-    snapshot: i64,
-) -> Result<(), LaneError> {
-    let index = silver.index.clone();
-    let place = move |location: Location| match mapping.find(FileId(location.file()), location.position()) {
-        Some((file, position)) => Location::new(file.0, position),
-        None => location,
-    };
-    if context.services.cpu.run(move || index.lock().relocate(&place, Some(snapshot))).await {
+async fn relocate(context: &LaneContext, silver: &Silver, mapping: Arc<RowMapping>) -> Result<(), LaneError> {
+    if silver.index.relocate(context, &silver.table, mapping).await? {
         return Ok(());
     }
-    // It is built anew when the lane opens its tables again.
-    Err(LaneError::Moved(silver.table.ident().to_string()))
+    // What is on disk stays as it is: the rows are taken in as those of new files.
+    index::follow(context, silver).await
 }
 
 fn pace_us(settings: &UpkeepSettings, kind: usize) -> i64 {

@@ -239,7 +239,7 @@ pub fn compare(
             Ok(found)
         })?;
     }
-    let keys = std::mem::replace(&mut held.keys, Distinct::new(&like, 0)).into_keys();
+    let keys = held.keys.take_keys();
     for slot in (0..keys.len()).filter(|slot| !is_expected[*slot] || held.further.contains_key(slot)) {
         let kind = if held.further.contains_key(&slot) { Kind::Duplicate } else { Kind::Unexpected };
         if kind == Kind::Unexpected && is_open(&keys, slot) {

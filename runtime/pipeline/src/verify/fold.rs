@@ -62,7 +62,7 @@ pub fn fold_bucket(
     around: &Surroundings<'_>,
 ) -> Result<Expected, ArrowError> {
     let events: Vec<Events<'_>> = batches.iter().map(Events::of).collect();
-    let grouped = Grouped::of(&events, like, around);
+    let mut grouped = Grouped::of(&events, like, around);
     let mut rows: Vec<At> = Vec::new();
     let mut slots: Vec<usize> = Vec::new();
     for (slot, at) in grouped.last.iter().enumerate() {
@@ -80,7 +80,7 @@ pub fn fold_bucket(
     }
     let keys_seen = grouped.last.len() as u64;
     let changes_seen = grouped.slots.iter().flatten().filter(|slot| **slot != NONE).count() as u64;
-    let all = grouped.keys.into_keys();
+    let all = grouped.keys.take_keys();
     let keys = match all {
         Keys::Int(keys) => Keys::Int(slots.iter().map(|slot| keys[*slot]).collect()),
         Keys::Bytes(keys) => {

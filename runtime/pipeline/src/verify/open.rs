@@ -8,8 +8,9 @@ use sluice_lake::{LakeTable, Role};
 use super::{VerifyError, VerifySeams};
 use crate::LaneSettings;
 use crate::error::LaneError;
+use crate::index::LaneIndex;
 use crate::shaping::Shaping;
-use crate::tables::{self, SharedIndex, Silver};
+use crate::tables::{self, Silver};
 use crate::{bronze, rename};
 
 /// Silver, the log that covers it, and what shapes the rows between them.
@@ -72,7 +73,7 @@ pub async fn open(lane: &LaneSettings, seams: &VerifySeams) -> Result<Opened, Ve
     let extractor = Arc::new(tables::key_extractor(&key_schema)?);
     let stored = table.checkpoint().map_err(LaneError::from)?.unwrap_or_default();
     let other_transform = !stored.commit_id.is_empty() && stored.transform.as_deref() != transform.digest();
-    let index = SharedIndex::in_memory(&extractor);
+    let index = LaneIndex::none();
     let silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };
     let shaping = Shaping::of(&silver, &source, &SchemaChange::default())?;
     Ok(Opened::Both(Box::new(Pinned { silver, bronze: log, shaping, other_transform })))

@@ -21,7 +21,7 @@ use super::spill::{Bucket, Buckets};
 use super::{Progress, VerifyError, VerifySeams, VerifySettings};
 use crate::bronze;
 use crate::error::LaneError;
-use crate::index_build::live_rows;
+use crate::index::live_rows;
 use crate::shaping::Shaping;
 
 /// Bytes of memory for each hash of a key that is looked at closer.
