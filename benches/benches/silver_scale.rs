@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p sluice-benches --bench silver_scale`; sizes from `SLUICE_BENCH_SIZES` (rows, with commas between them),
 //! `SLUICE_BENCH_WARM` and `SLUICE_BENCH_BATCHES` (batches), `SLUICE_BENCH_CHANGES` (changes in a batch) and `SLUICE_BENCH_MEMORY` (bytes).
+//! With `SLUICE_BENCH_FOLDER` the lakes stay there, each in a folder named after its size, for readers.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -60,11 +61,11 @@ fn main() -> Result<(), Failure> {
 }
 
 async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
-    let folder = tempfile::tempdir()?;
+    let (folder, _temporary) = folder(rows)?;
     let tables = vec![("shop.orders".parse()?, workload::schema())];
     let storage = Arc::new(CountingStorage::default());
-    let place = Place::new(folder.path(), tables);
-    let place = place.on(storage.clone(), &LocalStorage::location(folder.path()));
+    let place = Place::new(&folder, tables);
+    let place = place.on(storage.clone(), &LocalStorage::location(&folder));
     let table = place.table_folder(&place.tables[0].0);
     std::fs::create_dir_all(&table)?;
     let batch = BatchSettings { max_rows: plan.changes.max(100_000) as usize, ..BatchSettings::default() };
@@ -78,7 +79,7 @@ async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
     load.print("full load", rows);
     let load_peak = usage::peak_memory_bytes();
     usage::reset_peak_memory();
-    let mut feed = Feed { table, staged: folder.path().join("staged.csv"), loaded: rows, next: rows + 1, number: 0 };
+    let mut feed = Feed { table, staged: folder.join("staged.csv"), loaded: rows, next: rows + 1, number: 0 };
     let mut committed = rows;
     let mut times = Vec::new();
     let mut cost = (0.0, 0);
@@ -95,13 +96,15 @@ async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
     }
     stop.cancel();
     running.await?;
+    let tenth = (times.len() / 10).max(1);
+    let (early, late) = (median(&times[..tenth]), median(&times[times.len() - tenth..]));
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let changed = (plan.batches * plan.changes) as f64;
     let (peak, rewrites) = (usage::peak_memory_bytes(), board.borrow()[0].rewrites);
     println!(
         "{} batches of {} changes: median {:.3} s, 95 % {:.3} s, longest {:.3} s; {:.0} changes/cpu-s; {:.0} B written a change; \
-         {rewrites} rewrites; index {} MiB on disk; peak memory {} MiB (load {} MiB) of {} MiB",
+         first tenth {early:.3} s, last tenth {late:.3} s ({:.2}); {rewrites} rewrites; index {} MiB on disk; peak memory {} MiB (load {} MiB) of {} MiB",
         plan.batches,
         plan.changes,
         at(0.5),
@@ -109,7 +112,8 @@ async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
         at(1.0),
         changed / cost.0,
         cost.1 as f64 / changed,
-        folder_bytes(&folder.path().join("cache"))? >> 20,
+        late / early,
+        folder_bytes(&folder.join("cache"))? >> 20,
         peak >> 20,
         load_peak >> 20,
         plan.memory >> 20,
@@ -123,6 +127,24 @@ async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
         cost.1 as f64 / changed,
     );
     Ok(Measured { seconds: at(0.5) })
+}
+
+/// The middle of some times.
+fn median(times: &[f64]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// Where the lake is, and what takes it away in the end.
+fn folder(rows: u64) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
+    let Some(kept) = std::env::var_os("SLUICE_BENCH_FOLDER") else {
+        let temporary = tempfile::tempdir()?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    let folder = PathBuf::from(kept).join(rows.to_string());
+    std::fs::create_dir_all(&folder)?;
+    Ok((folder, None))
 }
 
 /// Takes the full load in, a file at a time, so that never more than a few files are on disk.

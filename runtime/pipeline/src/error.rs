@@ -107,6 +107,8 @@ impl From<IndexError> for LaneError {
 /// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Directive {
+    /// Open the tables anew, at once: others work on them too, and nothing is wrong.
+    Reopen,
     /// Try again after this long.
     Retry(Duration),
     /// Give the lane up until someone looks; nothing is lost, its position stays.
@@ -141,6 +143,7 @@ pub struct Attempt {
 pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> Directive {
     match error {
         LaneError::Fenced(_) => Directive::StepBack,
+        LaneError::Moved(_) if attempt.number == 1 => Directive::Reopen,
         // Waiting cannot mend these: someone has to change the configuration or the data.
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
         LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
@@ -189,7 +192,8 @@ mod tests {
         let error = LaneError::Moved("t".into());
         let waits: Vec<Directive> = (1..=5).map(|number| directive(&error, attempt(number, true), &retry)).collect();
         let retry_after = |seconds| Directive::Retry(Duration::from_secs(seconds));
-        assert_eq!(waits, [retry_after(1), retry_after(2), retry_after(4), retry_after(4), Directive::Quarantine]);
+        let fifth = Directive::Quarantine;
+        assert_eq!(waits, [Directive::Reopen, retry_after(2), retry_after(4), retry_after(4), fifth]);
     }
 
     #[test]

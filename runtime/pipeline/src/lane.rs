@@ -62,6 +62,10 @@ async fn after_failure(context: &LaneContext, error: &LaneError, failures: &mut 
             context.set_state(LaneState::Fenced { reason });
             false
         }
+        Directive::Reopen => {
+            info!(table = %context.table(), reason, "the tables are opened anew");
+            true
+        }
         Directive::Retry(wait) => {
             warn!(table = %context.table(), reason, attempt = failures.count, ?wait, "the lane failed and is tried again");
             context.set_state(LaneState::Retrying { attempt: failures.count, reason });
