@@ -13,6 +13,7 @@
 //! | `bits`, `page`, `filter` | how entries are laid out |
 //! | `run` | immutable sorted files: writing, looking up, going through |
 //! | `merge`, `policy` | making one run of several, and when |
+//! | `moves` | rows that have moved since runs were written |
 //! | `manifest` | which runs there are, and what they reflect |
 //! | `store` | one index of all these |
 //! | `disk` | the only calls of the file system |
@@ -27,6 +28,7 @@ mod keys;
 mod manifest;
 mod memory;
 mod merge;
+mod moves;
 mod page;
 mod policy;
 mod run;
@@ -38,12 +40,14 @@ mod table;
 mod tests;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 pub use builder::{BuildProgress, Builder, Built, Duplicates};
 pub use error::IndexError;
 pub use keys::{ByteKeys, KeyError, KeyExtractor, Keys};
 pub use manifest::FileNames;
 pub use memory::MemoryIndex;
+pub use moves::Relocation;
 pub use settings::IndexSettings;
 pub use spilling::SpillingIndex;
 pub use store::Opened;
@@ -107,10 +111,13 @@ pub trait KeyIndex: Debug + Send {
     /// written is tried again by the next call.
     fn apply(&mut self, keys: &Keys, locations: &[Location], snapshot: Option<i64>) -> Result<(), IndexError>;
 
-    /// Sets each location to what `place` gives for it, and takes on `snapshot`: the rows of these keys have moved. Says
-    /// whether that was done; an index that cannot has to be built anew.
-    fn relocate(&mut self, _place: &dyn Fn(Location) -> Location, _snapshot: Option<i64>) -> bool {
-        false
+    /// Takes on that rows have moved, and `snapshot`. Says whether that was done. It is not where what it would have to remember of
+    /// that is too much; then nothing has changed, and the rows have to be set anew.
+    fn relocate(&mut self, relocation: Arc<dyn Relocation>, snapshot: Option<i64>) -> bool;
+
+    /// Files into which rows have moved that a flush would still leave elsewhere: who opens the index again sets their rows anew.
+    fn unsettled(&self) -> Vec<u32> {
+        Vec::new()
     }
 
     /// Forgets all keys and the snapshot.

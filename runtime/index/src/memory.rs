@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use crate::column::KeyColumn;
 use crate::table::KeyTable;
-use crate::{ByteKeys, IndexError, KeyError, KeyIndex, Keys, Location};
+use crate::{ByteKeys, IndexError, KeyError, KeyIndex, Keys, Location, Relocation};
 
 type Table<C> = <C as KeyColumn>::Table;
 
@@ -65,10 +67,11 @@ impl KeyIndex for MemoryIndex {
         Ok(())
     }
 
-    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
+    fn relocate(&mut self, relocation: Arc<dyn Relocation>, snapshot: Option<i64>) -> bool {
+        let place = |from| relocation.place(from);
         match &mut self.table {
-            Form::Int(table) => table.move_all(place),
-            Form::Bytes(table) => table.move_all(place),
+            Form::Int(table) => table.move_all(&place),
+            Form::Bytes(table) => table.move_all(&place),
         }
         self.snapshot = snapshot;
         true

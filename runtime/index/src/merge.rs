@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::IndexError;
 use crate::column::KeyColumn;
+use crate::moves::Moves;
 use crate::page::REMOVED;
 use crate::run::{Cursor, Run, RunMeta, RunWriter};
 
@@ -90,6 +91,8 @@ pub struct Merge<C> {
     writer: RunWriter<C>,
     /// Numbers of the runs that it replaces, the newest first.
     inputs: Vec<u64>,
+    /// Where rows are that had moved before it began.
+    moves: Arc<Moves>,
     /// Whether nothing lies below, so that removed keys need not be remembered.
     to_the_bottom: bool,
     /// Entries to do for each changed key.
@@ -101,17 +104,23 @@ impl<C: KeyColumn> Merge<C> {
     pub fn new(
         runs: &[Arc<Run<C>>],
         writer: RunWriter<C>,
+        moves: Arc<Moves>,
         to_the_bottom: bool,
         pace: u64,
         buffer_bytes: usize,
     ) -> Result<Self, IndexError> {
         let inputs = runs.iter().map(|run| run.meta.number).collect();
-        Ok(Self { sorted: Sorted::new(runs, buffer_bytes)?, writer, inputs, to_the_bottom, pace })
+        Ok(Self { sorted: Sorted::new(runs, buffer_bytes)?, writer, inputs, moves, to_the_bottom, pace })
     }
 
     /// Numbers of the runs that it replaces, the newest first.
     pub fn inputs(&self) -> &[u64] {
         &self.inputs
+    }
+
+    /// How many moves its entries have taken in.
+    pub fn moved(&self) -> u64 {
+        self.moves.next()
     }
 
     /// Entries to do for each changed key.
@@ -126,8 +135,9 @@ impl<C: KeyColumn> Merge<C> {
 
     /// Merges up to `limit` entries. Returns whether that was the end.
     pub fn step(&mut self, limit: u64) -> Result<bool, IndexError> {
-        let (writer, to_the_bottom) = (&mut self.writer, self.to_the_bottom);
+        let (writer, moves, to_the_bottom) = (&mut self.writer, &self.moves, self.to_the_bottom);
         let count = self.sorted.step(limit, |key, value, repeated| {
+            let value = moves.follow(value);
             if repeated || (to_the_bottom && value == REMOVED) { Ok(()) } else { writer.add(key, value) }
         })?;
         Ok(count < limit)

@@ -66,6 +66,11 @@ impl Limits {
         }
     }
 
+    /// For remembering rows that have moved; above half of it the runs that lag behind are merged sooner.
+    pub fn most_moves_bytes(&self) -> usize {
+        self.budget_bytes / 8
+    }
+
     /// Keys that are put into the table between two looks at the budget: about a hundredth of what it takes.
     pub fn keys_a_look(&self) -> usize {
         (self.table_bytes / (100 * 32)).clamp(16, 1024)

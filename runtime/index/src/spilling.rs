@@ -1,8 +1,9 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::builder::Builder;
 use crate::store::{Opened, Store};
-use crate::{ByteKeys, FileNames, IndexError, IndexSettings, KeyError, KeyIndex, Keys, Location};
+use crate::{ByteKeys, FileNames, IndexError, IndexSettings, KeyError, KeyIndex, Keys, Location, Relocation};
 
 /// An index that lives in memory while it fits into its budget, and on local disk besides once it does not.
 ///
@@ -108,8 +109,12 @@ impl KeyIndex for SpillingIndex {
         }
     }
 
-    fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
-        with_store!(mut self, store => store.relocate(place, snapshot))
+    fn relocate(&mut self, relocation: Arc<dyn Relocation>, snapshot: Option<i64>) -> bool {
+        with_store!(mut self, store => store.relocate(relocation, snapshot))
+    }
+
+    fn unsettled(&self) -> Vec<u32> {
+        with_store!(self, store => store.unsettled())
     }
 
     fn clear(&mut self) -> Result<(), IndexError> {

@@ -6,12 +6,14 @@ mod merging;
 mod open;
 mod writing;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::column::KeyColumn;
 use crate::disk::{Folder, Watch};
 use crate::merge::Merge;
+use crate::moves::{Moves, Relocation};
 use crate::run::{Run, RunMeta};
 use crate::settings::Limits;
 use crate::table::KeyTable;
@@ -34,6 +36,10 @@ pub struct Store<C: KeyColumn> {
     /// The newest first.
     runs: Vec<Arc<Run<C>>>,
     merges: Vec<Merge<C>>,
+    /// Rows that have moved since some of the runs were written.
+    moves: Arc<Moves>,
+    /// How many moves the runs have taken in that have not taken in all.
+    moved: HashMap<u64, u64>,
     /// The runs that the manifest names: they stay until another one is written.
     named: Vec<RunMeta>,
     /// Whether there may be a manifest.
@@ -60,6 +66,8 @@ impl<C: KeyColumn> Store<C> {
             image: None,
             runs: Vec::new(),
             merges: Vec::new(),
+            moves: Arc::default(),
+            moved: HashMap::new(),
             named: Vec::new(),
             is_stored: false,
             stale: Vec::new(),
@@ -91,7 +99,7 @@ impl<C: KeyColumn> Store<C> {
     pub fn memory_bytes(&self) -> usize {
         let runs: usize = self.runs.iter().map(|run| run.held_bytes()).sum();
         let merges: usize = self.merges.iter().map(Merge::held_bytes).sum();
-        self.table.held_bytes() + runs + merges
+        self.table.held_bytes() + runs + merges + self.moves.held_bytes()
     }
 
     /// Bytes of memory in which it could hold everything and still grow by half.
@@ -151,17 +159,43 @@ impl<C: KeyColumn> Store<C> {
         outcome.and_then(|()| self.merge_for(count as u64))
     }
 
-    /// Moves all keys, if all of them are in memory. Says whether they are.
-    pub fn relocate(&mut self, place: &dyn Fn(Location) -> Location, snapshot: Option<i64>) -> bool {
-        if !self.resident {
+    /// Moves what is in memory, and remembers for the runs where their rows are now. Says whether there is room for that.
+    pub fn relocate(&mut self, relocation: Arc<dyn Relocation>, snapshot: Option<i64>) -> bool {
+        if !self.resident && self.moves.held_bytes() + relocation.held_bytes() > self.limits.most_moves_bytes() {
             return false;
         }
-        self.table.move_all(place);
+        self.table.move_all(&|from| relocation.place(from));
         if let Some(image) = self.image.take() {
             self.retire(image.number);
         }
+        if !self.resident {
+            // From now on what was written before is behind.
+            let before = self.moves.next();
+            for run in &self.runs {
+                self.moved.entry(run.meta.number).or_insert(before);
+            }
+            Arc::make_mut(&mut self.moves).add(relocation);
+        }
         self.snapshot = snapshot;
         true
+    }
+
+    /// Files into which rows have moved that runs have elsewhere.
+    pub fn unsettled(&self) -> Vec<u32> {
+        self.moves.targets()
+    }
+
+    /// Forgets the moves that all runs have taken in.
+    fn settle(&mut self) {
+        let next = self.moves.next();
+        let runs = self.runs.iter().map(|run| run.meta.number);
+        let behind: Vec<(u64, u64)> = runs
+            .filter_map(|number| Some((number, *self.moved.get(&number)?)))
+            .filter(|(_, moved)| *moved < next)
+            .collect();
+        self.moved = behind.iter().copied().collect();
+        let oldest = behind.iter().map(|(_, moved)| *moved).min().unwrap_or(next);
+        Arc::make_mut(&mut self.moves).forget_before(oldest);
     }
 
     /// Writes the table out if it could not take so many more keys within its share.

@@ -28,7 +28,7 @@ impl<C: KeyColumn> Store<C> {
         let (sorted, places) = keys.sorted(open);
         let values = self.values(&sorted)?;
         for (place, value) in places.into_iter().zip(values) {
-            locations[place as usize] = Location::from_value(value);
+            locations[place as usize] = Location::from_value(self.moves.follow(value));
         }
         Ok(locations)
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::Store;
 use crate::IndexError;
 use crate::column::KeyColumn;
@@ -29,11 +31,17 @@ impl<C: KeyColumn> Store<C> {
     }
 
     fn begin_merges(&mut self) -> Result<(), IndexError> {
-        while let Some(plan) = policy::next_merge(&self.shapes(), self.limits.filtered_entries()) {
+        while let Some(plan) = policy::next_merge(&self.shapes(), self.most_above()) {
             let merge = self.begin(plan)?;
             self.merges.push(merge);
         }
         Ok(())
+    }
+
+    /// How many entries may lie above the oldest run.
+    fn most_above(&self) -> u64 {
+        let many_moves = self.moves.held_bytes() > self.limits.most_moves_bytes() / 2;
+        if many_moves { 0 } else { self.limits.filtered_entries() }
     }
 
     fn shapes(&self) -> Vec<Shape> {
@@ -48,7 +56,8 @@ impl<C: KeyColumn> Store<C> {
         let to_the_bottom = plan.runs.end == self.runs.len();
         let entries = runs.iter().map(|run| run.meta.entries).sum();
         let writer = self.new_run(plan.tier, entries)?;
-        Merge::new(&runs, writer, to_the_bottom, plan.pace, self.limits.buffer_bytes)
+        let moves = Arc::clone(&self.moves);
+        Merge::new(&runs, writer, moves, to_the_bottom, plan.pace, self.limits.buffer_bytes)
     }
 
     /// Takes each merge on by as many entries as `limit` says for its pace. One that fails is given up; its runs stay.
@@ -72,13 +81,17 @@ impl<C: KeyColumn> Store<C> {
     }
 
     fn finish(&mut self, merge: Merge<C>) -> Result<(), IndexError> {
-        let inputs = merge.inputs().to_vec();
+        let (inputs, moved) = (merge.inputs().to_vec(), merge.moved());
         let meta = merge.finish()?;
+        if let Some(meta) = meta.as_ref().filter(|_| moved < self.moves.next()) {
+            self.moved.insert(meta.number, moved);
+        }
         let merged = meta.map(|meta| self.open_run(meta)).transpose()?;
         let is_input = |number: u64| inputs.contains(&number);
         let at = self.runs.iter().position(|run| is_input(run.meta.number)).unwrap_or(0);
         self.runs.splice(at..(at + inputs.len()).min(self.runs.len()), merged);
         inputs.into_iter().for_each(|number| self.retire(number));
+        self.settle();
         self.sweep();
         Ok(())
     }

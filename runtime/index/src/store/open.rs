@@ -89,8 +89,9 @@ impl<C: KeyColumn> Store<C> {
             return Ok(());
         }
         self.table.make_room(entries, key_bytes);
-        let table = &mut self.table;
+        let (table, moves) = (&mut self.table, &self.moves);
         Sorted::new(&self.runs, self.limits.buffer_bytes)?.step(u64::MAX, |key, value, repeated| {
+            let value = moves.follow(value);
             if !repeated && value != REMOVED {
                 table.set(key, Location::from_value(value));
             }
@@ -114,6 +115,7 @@ impl<C: KeyColumn> Store<C> {
         self.load_into_memory(&runs)?;
         if self.resident {
             runs.iter().for_each(|meta| self.retire(meta.number));
+            self.settle();
             self.sweep();
         }
         Ok(self.resident)

@@ -120,6 +120,7 @@ impl<C: KeyColumn> Store<C> {
         self.stale.sort_unstable();
         self.stale.dedup();
         self.merges.clear();
+        self.settle();
         self.table = C::Table::default();
         self.resident = true;
         self.snapshot = None;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use arrow_schema::{DataType, TimeUnit};
 use proptest::prelude::*;
 
 use crate::disk::Watch;
-use crate::{FileNames, IndexSettings, KeyExtractor, KeyIndex, Keys, Location, Opened, SpillingIndex};
+use crate::{FileNames, IndexSettings, KeyExtractor, KeyIndex, Keys, Location, Opened, Relocation, SpillingIndex};
 
 /// Keys of the tests by their numbers.
 pub const KEYS: u16 = 600;
@@ -114,7 +114,7 @@ pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
         3 => (0..400_u64).prop_map(Step::Maintain),
         2 => Just(Step::Reopen),
         1 => budgets().prop_map(Step::Budget),
-        1 => Just(Step::Relocate),
+        2 => Just(Step::Relocate),
         1 => Just(Step::Clear),
     ];
     // Most begin full, so that changes are a small part, and runs of changes are merged with each other first.
@@ -138,7 +138,7 @@ pub fn files(snapshot: Option<i64>) -> FileNames {
 
 /// Where the row of `key` is that came with `snapshot`.
 pub fn location(snapshot: i64, key: u16) -> Location {
-    Location::new(snapshot as u32 % 5, u32::from(key) << 16 | snapshot as u32)
+    Location::new(snapshot as u32, u32::from(key) << 16 | snapshot as u32)
 }
 
 /// An index and what it ought to hold, now and if the process died.
@@ -150,12 +150,47 @@ pub struct Subject {
     pub snapshots: i64,
     pub now: (Option<i64>, Model),
     pub stored: Option<(Option<i64>, Model)>,
+    /// Files whose rows the last flush left elsewhere.
+    pub unsettled: Vec<u32>,
+}
+
+/// Rows that keep their positions and come into one file.
+#[derive(Debug, Clone)]
+struct Moved {
+    sources: BTreeSet<u32>,
+    target: u32,
+}
+
+impl Relocation for Moved {
+    fn sources(&self) -> Vec<u32> {
+        self.sources.iter().copied().collect()
+    }
+
+    fn targets(&self) -> Vec<u32> {
+        vec![self.target]
+    }
+
+    fn place(&self, from: Location) -> Location {
+        if self.sources.contains(&from.file()) { Location::new(self.target, from.position()) } else { from }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.sources.len()
+    }
 }
 
 impl Subject {
     pub fn new(kind: KeyKind, settings: IndexSettings, watch: Option<Watch>) -> Self {
-        let mut subject =
-            Self { kind, settings, watch, index: None, snapshots: 0, now: (None, Model::new()), stored: None };
+        let mut subject = Self {
+            kind,
+            settings,
+            watch,
+            index: None,
+            snapshots: 0,
+            now: (None, Model::new()),
+            stored: None,
+            unsettled: Vec::new(),
+        };
         assert_eq!(subject.open(), Opened::Fresh);
         subject
     }
@@ -188,6 +223,15 @@ impl Subject {
         (self.kind.keys(&numbers), changes.iter().map(place).collect(), Some(snapshot))
     }
 
+    /// Sets the rows of unsettled files anew, as who opens an index does.
+    fn set_anew(&mut self) {
+        let unsettled = self.now.1.iter().filter(|(_, location)| self.unsettled.contains(&location.file()));
+        let (numbers, locations): (Vec<u16>, Vec<Location>) =
+            unsettled.map(|(key, location)| (*key, *location)).unzip();
+        let (keys, snapshot) = (self.kind.keys(&numbers), self.now.0);
+        self.index().apply(&keys, &locations, snapshot).unwrap();
+    }
+
     pub fn run(&mut self, step: &Step) {
         match step {
             Step::Apply(changes) => {
@@ -198,18 +242,21 @@ impl Subject {
                 let names = files(self.now.0);
                 self.index().flush(&names).unwrap();
                 self.stored = Some(self.now.clone());
+                self.unsettled = self.index().unsettled();
             }
             Step::Maintain(entries) => {
                 self.index().maintain(*entries).unwrap();
             }
             Step::Budget(bytes) => self.index().set_budget(*bytes).unwrap(),
             Step::Relocate => {
-                let place = |from: Location| Location::new(from.file() ^ 8, from.position());
                 let snapshot = self.snapshots + 1;
-                if self.index().relocate(&place, Some(snapshot)) {
+                let sources =
+                    self.now.1.values().map(|location| location.file()).filter(|file| file % 3 != 0).collect();
+                let moved = Moved { sources, target: snapshot as u32 };
+                if self.index().relocate(Arc::new(moved.clone()), Some(snapshot)) {
                     self.snapshots = snapshot;
                     self.now.0 = Some(snapshot);
-                    self.now.1.values_mut().for_each(|location| *location = place(*location));
+                    self.now.1.values_mut().for_each(|location| *location = moved.place(*location));
                 }
             }
             Step::Clear => {
@@ -228,6 +275,7 @@ impl Subject {
                     Some(stored) => {
                         assert_eq!(opened, Opened::Kept { snapshot: stored.0, files: files(stored.0) });
                         self.now = stored;
+                        self.set_anew();
                     }
                 }
             }

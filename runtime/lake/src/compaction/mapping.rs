@@ -89,6 +89,23 @@ impl RowMapping {
         self.sources.iter().map(|source| source.id)
     }
 
+    /// The files that they are in now.
+    pub fn targets(&self) -> impl Iterator<Item = FileId> {
+        self.targets.iter().map(|target| target.id)
+    }
+
+    /// Whether rows of this file were moved.
+    pub fn has_source(&self, file: FileId) -> bool {
+        self.by_id.contains_key(&file)
+    }
+
+    /// Bytes of memory held.
+    pub fn held_bytes(&self) -> usize {
+        let deleted: usize = self.sources.iter().map(|source| source.deleted.serialized_size()).sum();
+        let ranks = self.ranks.as_ref().map_or(0, |ranks| ranks.len() * size_of::<u32>());
+        deleted + ranks + self.sources.len() * size_of::<Source>() + self.targets.len() * size_of::<Target>()
+    }
+
     /// The positions of a file that had been deleted before it was read; `None` for a file that was not rewritten.
     pub(crate) fn deleted(&self, file: FileId) -> Option<&RoaringBitmap> {
         Some(&self.sources.get(*self.by_id.get(&file)?)?.deleted)

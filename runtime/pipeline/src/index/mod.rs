@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::Schema;
-use sluice_index::{Builder, FileNames, IndexError, IndexSettings, KeyIndex, Keys, Location, Opened, SpillingIndex};
+use sluice_index::{
+    Builder, FileNames, IndexError, IndexSettings, KeyIndex, Keys, Location, Opened, Relocation, SpillingIndex,
+};
 use sluice_lake::{FileId, LakeTable, RowMapping, TableIdent, WrittenFile};
 use tracing::{info, warn};
 
@@ -234,12 +236,8 @@ impl LaneIndex {
     ) -> Result<bool, IndexError> {
         let files: Vec<(FileId, Arc<str>)> = table.live_files().map(|file| (file.id, Arc::clone(&file.path))).collect();
         let (index, snapshot) = (self.clone(), table.snapshot_id());
-        let place = move |location: Location| match mapping.find(FileId(location.file()), location.position()) {
-            Some((file, position)) => Location::new(file.0, position),
-            None => location,
-        };
         let relocate = move |open: &mut Open| {
-            let moved = open.index.relocate(&place, snapshot);
+            let moved = open.index.relocate(Arc::new(MovedRows(mapping)), snapshot);
             if moved {
                 open.note(files.into_iter());
                 open.dirty = true;
@@ -336,7 +334,9 @@ impl Open {
     }
 
     fn flush(&mut self) -> Result<(), IndexError> {
-        let paths = self.files.iter().map(|(number, path)| (*number, path.to_string())).collect();
+        let unsettled: HashSet<u32> = self.index.unsettled().into_iter().collect();
+        let settled = self.files.iter().filter(|(number, _)| !unsettled.contains(number));
+        let paths = settled.map(|(number, path)| (*number, path.to_string())).collect();
         self.index.flush(&FileNames { paths, next: self.next_file })?;
         (self.unwritten, self.dirty) = (0, false);
         Ok(())
@@ -347,6 +347,33 @@ impl Open {
         self.files.clear();
         self.unwritten = 0;
         self.index.clear()
+    }
+}
+
+/// Rows that a rewrite of data files has moved.
+#[derive(Debug)]
+struct MovedRows(Arc<RowMapping>);
+
+impl Relocation for MovedRows {
+    fn sources(&self) -> Vec<u32> {
+        self.0.sources().map(|file| file.0).collect()
+    }
+
+    fn targets(&self) -> Vec<u32> {
+        self.0.targets().map(|file| file.0).collect()
+    }
+
+    fn place(&self, from: Location) -> Location {
+        let (file, position) = (FileId(from.file()), from.position());
+        match self.0.find(file, position) {
+            Some((file, position)) => Location::new(file.0, position),
+            None if self.0.has_source(file) => Location::ABSENT,
+            None => from,
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.0.held_bytes()
     }
 }
 
