@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::{bronze, rejects, rename};
+use crate::{bronze, rejects, rename, rolled_back};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ async fn open_silver(
     same_key(&settings.silver, &table, &wanted.key)?;
     let key_schema = Arc::new(key_schema(&bronze::plain_schema(&table.arrow_schema()), &wanted.key)?);
     let extractor = Arc::new(key_extractor(&key_schema)?);
-    let stored = table.checkpoint()?.unwrap_or_default();
+    let stored = rolled_back::of_silver(&table)?;
     note_other_transform(&table, &stored, transform.digest());
     let index = SharedIndex::in_memory(&extractor);
     Ok(Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform })
