@@ -19,8 +19,10 @@ use crate::table::{Row, TableRows};
 
 /// Pause between two looks for an answer.
 const LOOK_EVERY: Duration = Duration::from_millis(4);
-/// How often something is tried that comes into conflict with a stream; the last time the stream is quiet.
-const TRIES: usize = 4;
+/// How often something is tried that comes into conflict with a stream.
+const TRIES: usize = 10;
+/// How often of these the stream goes on meanwhile; then it comes to rest.
+const BESIDE_STREAM: usize = 3;
 /// What Spark says where another program was faster. Trying again is the answer.
 const CONFLICTS: [&str; 5] = [
     "CommitFailedException",
@@ -82,16 +84,15 @@ impl Spark {
     /// tried again.
     #[track_caller]
     pub fn beside(&mut self, catalog: &Catalog, sql: &str, mut feed: impl FnMut()) -> Vec<Row> {
-        let begin = Instant::now();
         for attempt in 1..=TRIES {
             self.ask(&json!({ "catalog_name": CATALOG_NAME, "catalog": catalog.request(), "sql": sql }));
-            let quiet = attempt == TRIES;
-            match self.answer(|| if !quiet { feed() }) {
-                Ok(rows) => {
-                    eprintln!("DEBUG {sql} {:?}", begin.elapsed());
-                    return rows
+            match self.answer(|| {
+                if attempt <= BESIDE_STREAM {
+                    feed()
                 }
-                Err(error) if !quiet && CONFLICTS.iter().any(|words| error.contains(words)) => {
+            }) {
+                Ok(rows) => return rows,
+                Err(error) if attempt < TRIES && CONFLICTS.iter().any(|words| error.contains(words)) => {
                     let first = error.lines().next().unwrap_or_default();
                     eprintln!("Spark was not fast enough, attempt {attempt}: {sql}: {first}");
                 }

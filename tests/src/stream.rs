@@ -1,6 +1,7 @@
 //! A process that streams while files arrive one by one, and others do things to its tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::config::{Scenario, Settings, TableConfig, lake_name};
@@ -13,6 +14,7 @@ use crate::table::{Row, TableRows, assert_same};
 
 /// Time between two files that arrive while something else goes on.
 const PACE: Duration = Duration::from_millis(150);
+const LAYERS: [&str; 2] = ["bronze", "silver"];
 /// Files that arrive during one thing that goes on, at most.
 const TRICKLE: usize = 8;
 
@@ -23,6 +25,8 @@ pub struct Stream<'a> {
     scenario: Scenario,
     histories: Vec<History>,
     arrived: Vec<usize>,
+    /// Files before those that have arrived which have not.
+    held: Vec<HashSet<usize>>,
     process: Running,
     trickled: Instant,
 }
@@ -43,8 +47,8 @@ impl<'a> Stream<'a> {
     pub fn begin(program: &'a Program, settings: &Settings, tables: &[TableConfig], histories: Vec<History>) -> Self {
         let scenario = Scenario::new(settings, tables);
         let process = program.start(&scenario);
-        let arrived = vec![0; histories.len()];
-        Self { program, scenario, histories, arrived, process, trickled: Instant::now() }
+        let (arrived, held) = (vec![0; histories.len()], vec![HashSet::new(); histories.len()]);
+        Self { program, scenario, histories, arrived, held, process, trickled: Instant::now() }
     }
 
     /// The same for histories of one shape, generated from seeds from `seed` on.
@@ -86,19 +90,31 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Whether all that has arrived of a table is in both layers.
-    pub fn is_taken_in(&self, table: usize) -> bool {
-        is_taken_in(&self.scenario, &self.histories[table], self.arrived[table])
+    /// Lets the next file of a table be late.
+    pub fn hold(&mut self, table: usize) {
+        self.held[table].insert(self.arrived[table]);
+        self.arrived[table] += 1;
+    }
+
+    /// Lets the late files of a table arrive.
+    pub fn deliver_late(&mut self, table: usize) {
+        for file in self.held[table].drain() {
+            self.scenario.deliver(&self.histories[table].files[file]);
+        }
     }
 
     /// Lets files of a table arrive and waits until they are taken in.
     #[track_caller]
     pub fn take_in(&mut self, table: usize, files: usize) {
         (0..files).for_each(|_| self.deliver(table));
-        let Self { scenario, histories, arrived, process, .. } = self;
-        let (history, arrived) = (&histories[table], arrived[table]);
-        let what = format!("{} of {} is taken in", arrived, history.spec.name);
-        process.wait_until(&what, || is_taken_in(scenario, history, arrived));
+        let Self { scenario, histories, arrived, held, process, .. } = self;
+        let (history, arrived, held) = (&histories[table], arrived[table], &held[table]);
+        let there = |record: &&Record| record.file < arrived && !held.contains(&record.file);
+        let records = history.records.iter().filter(there).count() as u64;
+        let name = &history.spec.name;
+        process.wait_until(&format!("{arrived} files of {name} are taken in"), || {
+            LAYERS.iter().all(|layer| scenario.next_sequence(layer, name) == records)
+        });
     }
 
     /// Has Spark do something to a table while files of it keep arriving, and waits until those are taken in.
@@ -114,11 +130,6 @@ impl<'a> Stream<'a> {
         });
         self.take_in(table, 2);
         rows
-    }
-
-    /// What the process has said so far.
-    pub fn stderr(&self) -> String {
-        self.process.stderr()
     }
 
     /// Waits until the process says something.
@@ -139,7 +150,7 @@ impl<'a> Stream<'a> {
     #[track_caller]
     pub fn end(mut self) -> Ended {
         for table in 0..self.histories.len() {
-            self.take_in(table, usize::MAX.min(self.histories[table].files.len() - self.arrived[table]));
+            self.take_in(table, self.histories[table].files.len() - self.arrived[table]);
         }
         let Self { scenario, histories, mut process, .. } = self;
         assert!(!process.has_ended(), "it ended by itself:\n{}", process.stderr());
@@ -188,13 +199,8 @@ impl Ended {
     }
 }
 
-fn is_taken_in(scenario: &Scenario, history: &History, arrived: usize) -> bool {
-    let records = history.records.iter().filter(|record| record.file < arrived).count() as u64;
-    ["bronze", "silver"].iter().all(|layer| scenario.next_sequence(layer, &history.spec.name) == records)
-}
-
 /// Which keys the records of these files change, in canonical text.
-pub fn touched(history: &History, files: std::ops::Range<usize>) -> std::collections::HashSet<Row> {
+pub fn touched(history: &History, files: Range<usize>) -> HashSet<Row> {
     let schema = &history.spec.schema;
     let key = |cells: &[crate::datum::Cell]| key_of(history, &model::canonical(schema, cells));
     let of_record = |record: &Record| {
@@ -207,9 +213,8 @@ pub fn touched(history: &History, files: std::ops::Range<usize>) -> std::collect
 /// The key of a row in canonical text.
 pub fn key_of(history: &History, row: &[Option<String>]) -> Row {
     let schema = &history.spec.schema;
-    let of_key = |(column, cell): (&sluice_change::Column, &Option<String>)| {
-        schema.is_key(&column.name).then(|| cell.clone())
-    };
+    let of_key =
+        |(column, cell): (&sluice_change::Column, &Option<String>)| schema.is_key(&column.name).then(|| cell.clone());
     schema.columns.iter().zip(row).filter_map(of_key).collect()
 }
 
@@ -217,9 +222,8 @@ pub fn key_of(history: &History, row: &[Option<String>]) -> Row {
 /// change are the model's, and all others stay.
 pub fn gone_on_from(history: &History, rows: &[Row], files: usize) -> Vec<Row> {
     let touched = touched(history, files..history.files.len());
-    let by_key = |rows: &[Row]| -> HashMap<Row, Row> {
-        rows.iter().map(|row| (key_of(history, row), row.clone())).collect()
-    };
+    let by_key =
+        |rows: &[Row]| -> HashMap<Row, Row> { rows.iter().map(|row| (key_of(history, row), row.clone())).collect() };
     let stays = by_key(rows).into_iter().filter(|(key, _)| !touched.contains(key));
     let comes = by_key(&history.model().canonical_rows()).into_iter().filter(|(key, _)| touched.contains(key));
     let mut expected: Vec<Row> = stays.chain(comes).map(|(_, row)| row).collect();

@@ -50,8 +50,7 @@ pub async fn follow_bronze(context: &LaneContext, tables: &mut Tables) -> Result
         source_times: None,
         transform: silver.stored.transform.clone(),
     };
-    let change =
-        TableChange { checkpoint: next.clone(), expected: expected(&silver.stored), ..TableChange::default() };
+    let change = TableChange { checkpoint: next.clone(), expected: expected(&silver.stored), ..TableChange::default() };
     land(&mut silver.table, change).await?;
     silver.stored = next;
     Ok(())

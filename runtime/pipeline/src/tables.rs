@@ -105,7 +105,11 @@ pub async fn open(context: &LaneContext) -> Result<Option<Tables>, LaneError> {
         }
     };
     let stored = TableSchema { columns: bronze::source_columns(&table.columns()), key: schema.key.clone() };
-    let schema = stored.changed(&stored.change_for(&schema.columns)?);
+    let mut schema = stored.changed(&stored.change_for(&schema.columns)?);
+    // Where nothing names the columns of a file, their order is the one in which they are declared.
+    let declared = &settings.declared.columns;
+    let place = |column: &Column| declared.iter().position(|declared| declared.name == column.name);
+    schema.columns.sort_by_key(|column| place(column).unwrap_or(declared.len()));
     let silver = if schema.key.is_empty() { None } else { Some(open_silver(context, silver, &schema).await?) };
     let stored = table.checkpoint()?.unwrap_or_default();
     Ok(Some(Tables { schema, bronze: Bronze { table, stored }, silver, rejects }))

@@ -240,11 +240,8 @@ async fn a_rollback_to_what_an_earlier_process_committed_is_no_takeover() {
     let ours = |sequence| Checkpoint { epoch: 2, ..checkpoint("next", sequence) };
     landed(table.commit(TableChange { checkpoint: ours(2), ..change }).await.unwrap());
     roll_back(&mut fixture.reopened().await, first).await;
-    let next = TableChange {
-        checkpoint: ours(3),
-        expected: Some(ours(2)),
-        ..super::fixture::change("next", 3, vec![], &[])
-    };
+    let next =
+        TableChange { checkpoint: ours(3), expected: Some(ours(2)), ..super::fixture::change("next", 3, vec![], &[]) };
     assert_eq!(table.commit(next).await.unwrap(), Outcome::Moved);
 }
 
