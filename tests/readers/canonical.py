@@ -30,6 +30,8 @@ def formatter(data_type):
         return lambda us: (EPOCH + timedelta(microseconds=us)).isoformat(" ", "microseconds")
     if pa.types.is_binary(data_type) or pa.types.is_large_binary(data_type) or pa.types.is_fixed_size_binary(data_type):
         return bytes.hex
+    if pa.types.is_nested(data_type):
+        return str
     raise TypeError(f"no text for {data_type}")
 
 

@@ -159,6 +159,11 @@ impl Scenario {
         data.iter().map(|file| file.record_count()).sum()
     }
 
+    /// The number below which a layer of a table holds every record; 0 where there is no such table yet.
+    pub fn next_sequence(&self, layer: &str, table: &TableName) -> u64 {
+        self.table(layer, table).and_then(|(metadata, _)| lake_files::next_sequence(&metadata)).unwrap_or(0)
+    }
+
     /// The rows of a table's Silver.
     pub fn silver(&self, table: &TableName) -> TableRows {
         self.read("silver", table)

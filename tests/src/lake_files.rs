@@ -16,7 +16,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, TimeUnit};
 use bytes::Bytes;
 use iceberg::spec::{
-    DataContentType, DataFile, DataFileFormat, Manifest, ManifestList, PrimitiveType, TableMetadata, Type,
+    DataContentType, DataFile, DataFileFormat, Manifest, ManifestList, PrimitiveType, SnapshotRef, TableMetadata, Type,
 };
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -32,9 +32,9 @@ pub const CATALOG_NAME: &str = "sluice";
 /// Bytes at a location.
 pub type Load<'a> = &'a dyn Fn(&str) -> Bytes;
 
-/// Reads a local file at a `file:///` location.
+/// Reads a local file at a `file:///` location, which Java writes `file:/`.
 pub fn load_local(location: &str) -> Bytes {
-    let path = location.strip_prefix("file://").unwrap_or(location);
+    let path = location.strip_prefix("file:").map_or(location, |path| path.strip_prefix("//").unwrap_or(path));
     Bytes::from(fs::read(path).unwrap_or_else(|error| panic!("the table refers to {path}: {error}")))
 }
 
@@ -64,6 +64,16 @@ pub fn metadata_location(catalog: &Path, namespace: &str, table: &str) -> Option
 pub fn metadata(catalog: &Path, namespace: &str, table: &str) -> Option<TableMetadata> {
     let location = metadata_location(catalog, namespace, table)?;
     Some(serde_json::from_slice(&load_local(&location)).expect("the metadata reads"))
+}
+
+/// The number below which a table holds every record, by the newest snapshot of its branch that tells it, else by its
+/// properties.
+pub fn next_sequence(metadata: &TableMetadata) -> Option<u64> {
+    const KEY: &str = "sluice.next-sequence";
+    let parent = |snapshot: &&SnapshotRef| metadata.snapshot_by_id(snapshot.parent_snapshot_id()?);
+    let mut branch = std::iter::successors(metadata.current_snapshot(), parent);
+    let told = branch.find_map(|snapshot| snapshot.summary().additional_properties.get(KEY));
+    told.or_else(|| metadata.properties().get(KEY)).map(|text| text.parse().expect("a number"))
 }
 
 /// All rows of a table in a SQLite catalog; no rows where there is no such table.
@@ -167,9 +177,10 @@ fn read_data_file(
             .fields()
             .iter()
             .map(|wanted| {
+                // Other columns are not ours, and nothing is said of their values.
+                let Type::Primitive(primitive) = wanted.field_type.as_ref() else { return None };
                 let place = schema.fields().iter().position(|field| field_id(field) == wanted.id)?;
-                let Type::Primitive(wanted) = wanted.field_type.as_ref() else { panic!("only primitive columns") };
-                Some(Column::new(batch.column(place), wanted))
+                Some(Column::new(batch.column(place), primitive))
             })
             .collect();
         for row in 0..batch.num_rows() {

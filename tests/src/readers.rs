@@ -53,7 +53,18 @@ pub enum Catalog {
 }
 
 impl Catalog {
-    fn request(&self) -> Value {
+    /// The catalog of a scenario.
+    pub fn of(scenario: &Scenario) -> Self {
+        match scenario.place() {
+            Place::Local => Catalog::Sqlite { file: scenario.catalog(), warehouse: scenario.warehouse() },
+            Place::Cloud(cloud) => {
+                Catalog::Rest { uri: cloud.catalog().uri(), s3: Some(cloud.bucket().endpoint().to_owned()) }
+            }
+        }
+    }
+
+    /// How a script is told of it.
+    pub(crate) fn request(&self) -> Value {
         match self {
             Catalog::Sqlite { file, warehouse } => json!({ "file": file, "warehouse": warehouse }),
             Catalog::Rest { uri, s3: None } => json!({ "uri": uri }),
@@ -74,15 +85,25 @@ impl Catalog {
 impl Job {
     /// Bronze and Silver of each history of a scenario.
     pub fn of(scenario: &Scenario, histories: &[History]) -> Self {
-        let catalog = match scenario.place() {
-            Place::Local => Catalog::Sqlite { file: scenario.catalog(), warehouse: scenario.warehouse() },
-            Place::Cloud(cloud) => {
-                Catalog::Rest { uri: cloud.catalog().uri(), s3: Some(cloud.bucket().endpoint().to_owned()) }
-            }
-        };
         let names = histories.iter().map(|history| lake_name(&history.spec.name));
         let tables = names.flat_map(|name| ["bronze", "silver"].map(|layer| (layer.to_owned(), name.clone())));
-        Self { catalog, tables: tables.collect() }
+        Self { catalog: Catalog::of(scenario), tables: tables.collect() }
+    }
+
+    /// How a script is told of it: the rows of each table go to a file of the folder, which starts with `number`.
+    pub(crate) fn request(&self, folder: &Path, number: usize) -> Value {
+        let tables: Vec<Value> = (0..)
+            .zip(&self.tables)
+            .map(|(table, (namespace, name))| {
+                json!({ "namespace": namespace, "table": name, "out": out(folder, number, table) })
+            })
+            .collect();
+        json!({ "catalog_name": CATALOG_NAME, "catalog": self.catalog.request(), "tables": tables })
+    }
+
+    /// What a script wrote when it was told so.
+    pub(crate) fn found(&self, folder: &Path, number: usize) -> Vec<TableRows> {
+        (0..self.tables.len()).map(|table| parse(&out(folder, number, table))).collect()
     }
 }
 
@@ -126,53 +147,59 @@ impl Reader {
     /// Fails unless it finds in the tables of [`Job::of`] scenario and histories what the model says. Returns the most
     /// snapshots of a Silver table.
     pub fn assert_exact(&self, all: &[(&Scenario, &[History])]) -> usize {
-        let jobs: Vec<Job> = all.iter().map(|(scenario, histories)| Job::of(scenario, histories)).collect();
-        let tables = self.read(&jobs);
-        let histories = all.iter().flat_map(|(_, histories)| *histories);
-        let mut most_snapshots = 0;
-        for (history, layers) in histories.zip(tables.chunks(2)) {
-            let (name, schema) = (&history.spec.name, &history.spec.schema);
-            assert_same(&format!("Bronze of {name} by {}", self.name), &history.bronze(), &layers[0].bronze(schema));
-            let silver = layers[1].silver(schema);
-            assert_same(&format!("Silver of {name} by {}", self.name), &history.model().canonical_rows(), &silver);
-            most_snapshots = most_snapshots.max(layers[1].snapshots);
-        }
-        eprintln!("{} agrees on {} tables; most snapshots of one: {most_snapshots}", self.name, tables.len());
-        most_snapshots
+        let tables = self.read(&jobs_of(all));
+        assert_found(self.name, all, &tables)
     }
 
     /// All rows of all tables, in the order of the jobs and of their tables. One process reads them all.
     pub fn read(&self, jobs: &[Job]) -> Vec<TableRows> {
         let folder = tempfile::tempdir().expect("a folder for temporary files");
-        let out = |job: usize, table: usize| folder.path().join(format!("{job}-{table}.jsonl"));
-        let request: Vec<Value> = jobs
-            .iter()
-            .enumerate()
-            .map(|(index, job)| {
-                let tables: Vec<Value> = job
-                    .tables
-                    .iter()
-                    .enumerate()
-                    .map(|(table, (namespace, name))| {
-                        json!({ "namespace": namespace, "table": name, "out": out(index, table) })
-                    })
-                    .collect();
-                json!({
-                    "catalog_name": CATALOG_NAME,
-                    "catalog": job.catalog.request(),
-                    "tables": tables,
-                })
-            })
-            .collect();
+        let request: Vec<Value> = (0..).zip(jobs).map(|(number, job)| job.request(folder.path(), number)).collect();
         let request_file = folder.path().join("request.json");
         fs::write(&request_file, Value::from(request).to_string()).expect("a file can be written");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("readers").join(self.script);
-        let mut command = Command::new(&self.python);
-        command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script).arg(&request_file).args(&self.jars);
+        let mut command = self.command(self.script);
+        command.arg(&request_file).args(&self.jars);
         tools::run(&mut command).unwrap_or_else(|error| panic!("{} cannot read the tables: {error}", self.name));
-        let tables = jobs.iter().enumerate().flat_map(|(job, it)| (0..it.tables.len()).map(move |table| (job, table)));
-        tables.map(|(job, table)| parse(&out(job, table))).collect()
+        (0..).zip(jobs).flat_map(|(number, job)| job.found(folder.path(), number)).collect()
     }
+
+    /// A command that runs one of the scripts, without its arguments.
+    pub(crate) fn command(&self, script: &str) -> Command {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("readers").join(script);
+        let mut command = Command::new(&self.python);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
+        command
+    }
+
+    /// What it needs beside Python.
+    pub(crate) fn jars(&self) -> &[PathBuf] {
+        &self.jars
+    }
+}
+
+/// The job of each scenario.
+pub(crate) fn jobs_of(all: &[(&Scenario, &[History])]) -> Vec<Job> {
+    all.iter().map(|(scenario, histories)| Job::of(scenario, histories)).collect()
+}
+
+/// Fails unless the tables of [`jobs_of`] hold what the model says. Returns the most snapshots of a Silver table.
+#[track_caller]
+pub(crate) fn assert_found(reader: &str, all: &[(&Scenario, &[History])], tables: &[TableRows]) -> usize {
+    let histories = all.iter().flat_map(|(_, histories)| *histories);
+    let mut most_snapshots = 0;
+    for (history, layers) in histories.zip(tables.chunks(2)) {
+        let (name, schema) = (&history.spec.name, &history.spec.schema);
+        assert_same(&format!("Bronze of {name} by {reader}"), &history.bronze(), &layers[0].bronze(schema));
+        let silver = layers[1].silver(schema);
+        assert_same(&format!("Silver of {name} by {reader}"), &history.model().canonical_rows(), &silver);
+        most_snapshots = most_snapshots.max(layers[1].snapshots);
+    }
+    eprintln!("{reader} agrees on {} tables; most snapshots of one: {most_snapshots}", tables.len());
+    most_snapshots
+}
+
+fn out(folder: &Path, number: usize, table: usize) -> PathBuf {
+    folder.join(format!("{number}-{table}.jsonl"))
 }
 
 fn parse(path: &Path) -> TableRows {

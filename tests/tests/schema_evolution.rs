@@ -306,3 +306,23 @@ fn columns_that_were_not_sent_keep_their_value_through_batches_crashes_and_catch
         assert_eq!(shop.silver("orders", &["id", "a", "b"]), expected, "seed {seed}");
     }
 }
+
+#[test]
+fn where_nothing_names_the_columns_the_order_in_which_they_are_declared_does() {
+    let shop = Shop::new("");
+    let declare = |columns: &str| {
+        shop.configure(&format!("[tables.'shop.items']\nkey = ['id']\ncsv.header = false\ncolumns = [{columns}]\n"));
+    };
+    declare("'id long', 'a string', 'b string'");
+    shop.deliver("items/20260101-000000001.csv", "I,1,a1,b1,\n");
+    shop.run().expect_code(exit::SUCCESS);
+    // Others, and in another order; then one is gone from the middle, which the lake keeps.
+    declare("'id long', 'b string', 'c string', 'a string'");
+    shop.deliver("items/20260101-000000002.csv", "I,2,b2,c2,a2,\n");
+    shop.run().expect_code(exit::SUCCESS);
+    declare("'id long', 'c string', 'a string'");
+    shop.deliver("items/20260101-000000003.csv", "I,3,c3,a3,\n");
+    shop.run().expect_code(exit::SUCCESS);
+    let expected = [row(&["1", "a1", "b1", "-"]), row(&["2", "a2", "b2", "c2"]), row(&["3", "a3", "-", "c3"])];
+    assert_eq!(shop.silver("items", &["id", "a", "b", "c"]), expected);
+}

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use sluice_change::{Checkpoint, SchemaChange};
 
 use crate::snapshot::{Draft, FileChange};
-use crate::table::{ancestors, checkpoint, of_snapshot, read_list};
+use crate::table::{CHECKPOINT_SEQUENCE_KEY, ancestors, checkpoint, of_snapshot, read_list};
 use crate::{CatalogOutcome, FileId, LakeError, LakeTable, Proposal, StoredTable, WrittenFile, io, schema};
 
 /// The branch that everything here reads and writes.
@@ -50,8 +50,8 @@ pub enum Outcome {
         /// How it was seen.
         detail: String,
     },
-    /// Others changed the table so that these files or deletes no longer fit, and the position is still ours: refresh,
-    /// find the rows again and build the change anew.
+    /// Others changed the table so that these files or deletes no longer fit, or rolled it back, and no one else took it
+    /// over: refresh, find position and rows again and build the change anew.
     Moved,
 }
 
@@ -59,6 +59,7 @@ pub enum Outcome {
 enum Finding {
     Landed(i64),
     Fenced { by: String, detail: String },
+    RolledBack,
     Open,
 }
 
@@ -87,6 +88,7 @@ impl LakeTable {
             match self.inspect(&change)? {
                 Finding::Landed(snapshot_id) => return Ok(Outcome::Landed { snapshot_id }),
                 Finding::Fenced { by, detail } => return Ok(Outcome::Fenced { by, detail }),
+                Finding::RolledBack => return Ok(Outcome::Moved),
                 Finding::Open => {}
             }
             if (change.replace_all || !change.deletes.is_empty()) && self.live.is_none() {
@@ -123,6 +125,7 @@ impl LakeTable {
         match self.inspect(&change)? {
             Finding::Landed(snapshot_id) => Ok(Outcome::Landed { snapshot_id }),
             Finding::Fenced { by, detail } => Ok(Outcome::Fenced { by, detail }),
+            Finding::RolledBack => Ok(Outcome::Moved),
             Finding::Open => Err(LakeError::Contention { table: self.context.ident.to_string(), attempts }),
         }
     }
@@ -153,7 +156,12 @@ impl LakeTable {
         let ours = |found: &Checkpoint| {
             found.commit_id == change.checkpoint.commit_id && found.writer == change.checkpoint.writer
         };
-        let found = checkpoint(ident, metadata)?;
+        let found = match checkpoint(ident, metadata) {
+            Err(LakeError::PositionLost(_)) if change.expected.is_some() => return Ok(Finding::RolledBack),
+            // Work that expects nothing covers everything.
+            Err(LakeError::PositionLost(_)) => None,
+            found => found?,
+        };
         if let (Some(found), Some(expected)) = (&found, &change.expected)
             && same_work(found, expected)
             && !ours(found)
@@ -175,6 +183,12 @@ impl LakeTable {
                 detail: "the table no longer carries a checkpoint; it was rolled back or its properties were removed"
                     .to_owned(),
             }),
+            (Some(found), Some(expected)) if is_earlier(found, expected) => {
+                tracing::warn!(
+                    table = %ident, from = expected.next_sequence, to = found.next_sequence, "the table was rolled back"
+                );
+                Ok(Finding::RolledBack)
+            }
             (Some(found), _) => Ok(Finding::Fenced {
                 by: format!("{}#{}", found.writer, found.epoch),
                 detail: format!(
@@ -185,8 +199,11 @@ impl LakeTable {
         }
     }
 
-    /// Whether the files that the change deletes from are there, and its new files match the schema.
+    /// Whether the files that the change deletes from are there, it knows of all rows, and its new files match the schema.
     fn fits(&self, change: &TableChange) -> Result<bool, LakeError> {
+        if self.foreign.rows_came && !change.replace_all {
+            return Ok(false);
+        }
         let new: HashSet<FileId> = change.files.iter().map(|file| file.id).collect();
         let live = self.live.as_ref();
         let there = |id: &FileId| new.contains(id) || live.is_some_and(|live| live.files.contains_key(id));
@@ -234,10 +251,11 @@ impl LakeTable {
     ) -> Result<(Draft, CatalogOutcome), LakeError> {
         let ident = &self.context.ident;
         let base = &self.stored;
-        let properties = change.checkpoint.to_properties().map_err(LakeError::checkpoint(ident))?;
+        let mut properties = change.checkpoint.to_properties().map_err(LakeError::checkpoint(ident))?;
         let planned = self.with_schema(&change.schema)?;
         let planned = planned.as_ref().unwrap_or(&base.metadata);
         let draft = self.draft(&change.file_change(), planned, &properties, written).await?;
+        properties.push((CHECKPOINT_SEQUENCE_KEY.to_owned(), draft.snapshot.sequence_number().to_string()));
         let proposal = self.proposal(change, draft.snapshot.clone(), properties)?;
         let outcome = self.context.catalog.commit(&self.context.seams, ident, base, proposal).await?;
         Ok((draft, outcome))
@@ -329,6 +347,12 @@ impl LakeTable {
         }
         Ok(())
     }
+}
+
+/// Whether the table stood at `found` before it stood at `expected`: who takes a table over counts the epoch up.
+fn is_earlier(found: &Checkpoint, expected: &Checkpoint) -> bool {
+    let same_process = found.epoch == expected.epoch && found.writer == expected.writer;
+    found.epoch < expected.epoch || (same_process && found.next_sequence <= expected.next_sequence)
 }
 
 /// Whether two checkpoints say the same of the table's rows.

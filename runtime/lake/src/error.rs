@@ -151,6 +151,12 @@ pub enum LakeError {
         #[source]
         source: CheckpointError,
     },
+    /// It was rolled back to a snapshot of another program, and the snapshots before that one have expired.
+    #[error(
+        "table `{0}` was rolled back to a snapshot that does not say what it covers, and those before it have expired: roll \
+         it back or forward to one whose summary has `sluice.checkpoint`"
+    )]
+    PositionLost(TableIdent),
     /// Other programs changed the table each time a commit was tried.
     #[error("table `{table}`: {attempts} attempts to commit were overtaken by other programs; it is tried again later")]
     Contention {

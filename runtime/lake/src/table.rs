@@ -17,6 +17,9 @@ use crate::{
     schema,
 };
 
+/// Property that says in which snapshot, by its sequence number, the checkpoint among the properties was set.
+pub(crate) const CHECKPOINT_SEQUENCE_KEY: &str = "sluice.checkpoint-sequence-number";
+
 /// One table at one snapshot; a merged table has its live files and deletes in memory.
 #[derive(Debug)]
 pub struct LakeTable {
@@ -42,6 +45,8 @@ pub struct Refreshed {
     pub vanished: Vec<FileId>,
     /// Data files that others deleted rows of, or gave rows back to (merged tables only).
     pub deletes_changed: Vec<FileId>,
+    /// Whether there are rows that were not there before: others gave them back, or added some (merged tables only).
+    pub rows_came: bool,
 }
 
 /// Facts about a table for people.
@@ -288,20 +293,29 @@ impl LakeTable {
     fn note_foreign(&mut self, now: &Live, ours: &[WrittenFile]) {
         let Some(before) = &self.live else { return };
         let ours: HashSet<FileId> = ours.iter().map(|file| file.id).collect();
+        let live = |file: &LiveFile| file.records.saturating_sub(file.deleted);
+        let (mut came, mut went) = (0, 0);
         for (id, file) in &now.files {
             match before.files.get(id) {
-                None if !ours.contains(id) => self.foreign.appeared.push(*id),
+                None if !ours.contains(id) => {
+                    came += live(file);
+                    self.foreign.appeared.push(*id);
+                }
                 Some(was) if !same_deletes(was, file) => {
+                    self.foreign.rows_came |= file.deleted < was.deleted;
                     self.foreign.deletes_changed.push(*id);
                     self.cache.remove(*id);
                 }
                 _ => {}
             }
         }
-        for id in before.files.keys().filter(|id| !now.files.contains_key(id)) {
+        for (id, file) in before.files.iter().filter(|(id, _)| !now.files.contains_key(id)) {
+            went += live(file);
             self.foreign.vanished.push(*id);
             self.cache.remove(*id);
         }
+        // A compaction moves rows and leaves their number.
+        self.foreign.rows_came |= came > went;
     }
 
     fn total(&self, key: &str) -> u64 {
@@ -322,13 +336,20 @@ pub(crate) fn ancestors(metadata: &TableMetadata) -> impl Iterator<Item = &Snaps
     })
 }
 
-/// The checkpoint of the newest ancestor that carries one, else the table property.
+/// The checkpoint of the newest ancestor that carries one, else the table property, unless the table was rolled back to
+/// before that was set: a rollback leaves properties as they are.
 pub(crate) fn checkpoint(ident: &TableIdent, metadata: &TableMetadata) -> Result<Option<Checkpoint>, LakeError> {
+    let mut oldest = None;
     for snapshot in ancestors(metadata) {
         let carried = of_snapshot(ident, snapshot)?;
         if carried.is_some() {
             return Ok(carried);
         }
+        oldest = Some(snapshot.sequence_number());
+    }
+    let set = metadata.properties().get(CHECKPOINT_SEQUENCE_KEY).and_then(|text| text.parse::<i64>().ok());
+    if oldest.zip(set).is_some_and(|(oldest, set)| oldest < set) {
+        return Err(LakeError::PositionLost(ident.clone()));
     }
     Checkpoint::from_properties(|key| metadata.properties().get(key)).map_err(LakeError::checkpoint(ident))
 }

@@ -148,7 +148,9 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
         LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
         LaneError::Transform(transform) if transform.is_permanent() => Directive::Quarantine,
-        LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. }) => Directive::Quarantine,
+        LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. } | LakeError::PositionLost(_)) => {
+            Directive::Quarantine
+        }
         _ if attempt.number >= retry.max_attempts && !(attempt.patient && error.is_outage()) => Directive::Quarantine,
         _ => Directive::Retry(backoff(attempt.number, retry, attempt.fraction)),
     }

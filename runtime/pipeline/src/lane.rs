@@ -15,7 +15,7 @@ use crate::status::LaneState;
 use crate::tables::{self, Tables};
 use crate::upkeep::{Finished, Upkeep};
 use crate::write::Kind;
-use crate::{catch_up, index, late, replay, write};
+use crate::{catch_up, index, late, replay, rolled_back, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
@@ -98,6 +98,7 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
             return Ok(End::Stopped);
         }
     };
+    rolled_back::follow_bronze(context, &mut tables).await?;
     if let Some(silver) = &mut tables.silver {
         index::follow(context, silver).await?;
         catch_up::catch_up(context, &mut tables).await?;
@@ -361,7 +362,13 @@ impl Session<'_> {
         }
         let late_files = u64::from(begins);
         let kind = if late { Kind::Late } else { Kind::InOrder };
-        let done = write::write(self.context, &mut self.tables, batches, position, kind).await?;
+        let before = self.tables.bronze.stored.next_sequence;
+        let written = write::write(self.context, &mut self.tables, batches, position, kind).await;
+        if self.tables.bronze.stored.next_sequence > before {
+            // Others may change Silver as often as they like: while Bronze goes on, nothing fails in a row.
+            self.failures.count = 0;
+        }
+        let done = written?;
         drop(reserved);
         self.failures.count = 0;
         report(self.context, &done, late_files);

@@ -16,6 +16,7 @@ mod merge;
 mod rejects;
 mod rename;
 mod replay;
+mod rolled_back;
 mod row_json;
 mod settings;
 mod shaping;

@@ -42,6 +42,11 @@ impl Shaping {
         })
     }
 
+    /// The same with only these of Silver's columns.
+    pub fn into_columns(self, columns: &SchemaRef) -> Self {
+        Self { schema: Arc::clone(columns), ..self }
+    }
+
     /// Whether the rows may come out other than they are.
     pub fn changes_rows(&self) -> bool {
         self.transform.digest().is_some()

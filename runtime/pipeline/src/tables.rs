@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index::LaneIndex;
-use crate::{bronze, index, rejects, rename};
+use crate::{bronze, index, rejects, rename, rolled_back};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -90,7 +90,11 @@ pub async fn open(context: &LaneContext) -> Result<Option<Tables>, LaneError> {
         }
     };
     let stored = TableSchema { columns: bronze::source_columns(&table.columns()), key: schema.key.clone() };
-    let schema = stored.changed(&stored.change_for(&schema.columns)?);
+    let mut schema = stored.changed(&stored.change_for(&schema.columns)?);
+    // Where nothing names the columns of a file, their order is the one in which they are declared.
+    let declared = &settings.declared.columns;
+    let place = |column: &Column| declared.iter().position(|declared| declared.name == column.name);
+    schema.columns.sort_by_key(|column| place(column).unwrap_or(declared.len()));
     let silver = if schema.key.is_empty() { None } else { Some(open_silver(context, silver, &schema).await?) };
     let stored = table.checkpoint()?.unwrap_or_default();
     Ok(Some(Tables { schema, bronze: Bronze { table, stored }, silver, rejects }))
@@ -171,7 +175,7 @@ async fn open_silver(
     same_key(&settings.silver, &table, &wanted.key)?;
     let key_schema = Arc::new(key_schema(&bronze::plain_schema(&table.arrow_schema()), &wanted.key)?);
     let extractor = Arc::new(key_extractor(&key_schema)?);
-    let stored = table.checkpoint()?.unwrap_or_default();
+    let stored = rolled_back::of_silver(&table)?;
     note_other_transform(&table, &stored, transform.digest());
     let index = context.index.clone();
     let mut silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };

@@ -122,12 +122,14 @@ async fn a_foreign_append_in_between_is_kept_and_reported() {
     let mut other = fixture.reopened().await;
     let files = other.write(vec![rows(100..102)]).await.unwrap();
     foreign_commit(&mut other, files, &[], SchemaChange::default()).await;
-    landed(table.commit(change).await.unwrap());
-    assert!(table.foreign().changed);
-    assert_eq!(table.foreign().appeared.len(), 1);
-    assert_done_once(&fixture, &table, &[100, 101]).await;
-    assert_eq!(table.refresh().await.unwrap().appeared.len(), 1);
+    // Its rows may have keys of ours: they have to be looked up first.
+    assert_eq!(table.commit(change.clone()).await.unwrap(), Outcome::Moved);
+    let foreign = table.refresh().await.unwrap();
+    assert!(foreign.changed && foreign.rows_came);
+    assert_eq!(foreign.appeared.len(), 1);
     assert_eq!(table.refresh().await.unwrap(), crate::Refreshed::default());
+    landed(table.commit(change).await.unwrap());
+    assert_done_once(&fixture, &table, &[100, 101]).await;
 }
 
 #[tokio::test]
@@ -204,24 +206,84 @@ async fn another_writer_that_moved_the_position_fences() {
 #[tokio::test]
 async fn work_built_on_another_position_than_the_table_has_fences_at_once() {
     let (_, mut table, file, _) = scene(42).await;
-    let outcome = table.commit(change("w", 5, vec![], &[(file, &[0])])).await.unwrap();
+    let outcome = table.commit(change("another", 5, vec![], &[(file, &[0])])).await.unwrap();
     assert!(matches!(outcome, Outcome::Fenced { .. }), "{outcome:?}");
 }
 
+/// Lets the table stand at an earlier snapshot, as a rollback by hand does.
+async fn roll_back(table: &mut LakeTable, snapshot: i64) {
+    let reference =
+        iceberg::spec::SnapshotReference::new(snapshot, iceberg::spec::SnapshotRetention::branch(None, None, None));
+    let updates = vec![TableUpdate::SetSnapshotRef { ref_name: "main".to_owned(), reference }];
+    send(table, Proposal { requirements: Vec::new(), updates }).await;
+}
+
 #[tokio::test]
-async fn a_rollback_by_hand_rolls_the_position_back_and_fences_work_under_way() {
+async fn a_rollback_by_hand_rolls_the_position_back_and_work_under_way_is_built_anew() {
     let (fixture, mut table, _, change) = scene(43).await;
     let first = table.snapshot_id().unwrap();
     landed(table.commit(change).await.unwrap());
     let mut other = fixture.reopened().await;
-    let reference =
-        iceberg::spec::SnapshotReference::new(first, iceberg::spec::SnapshotRetention::branch(None, None, None));
-    let updates = vec![TableUpdate::SetSnapshotRef { ref_name: "main".to_owned(), reference }];
-    send(&mut other, Proposal { requirements: Vec::new(), updates }).await;
+    roll_back(&mut other, first).await;
     assert_eq!(other.checkpoint().unwrap(), Some(checkpoint("w", 1)));
     let outcome = table.commit(super::fixture::change("w", 3, vec![], &[])).await.unwrap();
-    assert!(matches!(outcome, Outcome::Fenced { .. }), "{outcome:?}");
+    assert_eq!(outcome, Outcome::Moved);
     assert_eq!(ids(&table).await, (0..10).collect::<Vec<_>>());
+    table.refresh().await.unwrap();
+    landed(table.commit(super::fixture::change("w", 2, vec![], &[])).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_rollback_to_what_an_earlier_process_committed_is_no_takeover() {
+    let (fixture, mut table, _, change) = scene(52).await;
+    let first = table.snapshot_id().unwrap();
+    let ours = |sequence| Checkpoint { epoch: 2, ..checkpoint("next", sequence) };
+    landed(table.commit(TableChange { checkpoint: ours(2), ..change }).await.unwrap());
+    roll_back(&mut fixture.reopened().await, first).await;
+    let next =
+        TableChange { checkpoint: ours(3), expected: Some(ours(2)), ..super::fixture::change("next", 3, vec![], &[]) };
+    assert_eq!(table.commit(next).await.unwrap(), Outcome::Moved);
+}
+
+#[tokio::test]
+async fn a_rollback_to_a_snapshot_of_another_program_is_told_from_an_expiry() {
+    let (fixture, mut table, _, change) = scene(53).await;
+    let first = table.snapshot_id().unwrap();
+    foreign_commit(&mut table, vec![], &[], SchemaChange::default()).await;
+    let foreign = table.snapshot_id().unwrap();
+    let second = landed(table.commit(change).await.unwrap());
+    let mut other = fixture.reopened().await;
+    let updates = vec![TableUpdate::RemoveSnapshots { snapshot_ids: vec![first] }];
+    send(&mut other, Proposal { requirements: Vec::new(), updates }).await;
+    roll_back(&mut other, foreign).await;
+    // The property says what the second commit covers; the rows are those of the first.
+    assert!(matches!(other.checkpoint(), Err(LakeError::PositionLost(_))));
+    let updates = vec![TableUpdate::RemoveSnapshots { snapshot_ids: vec![second] }];
+    send(&mut other, Proposal { requirements: Vec::new(), updates }).await;
+    foreign_commit(&mut other, vec![], &[], SchemaChange::default()).await;
+    assert!(matches!(other.checkpoint(), Err(LakeError::PositionLost(_))), "nor on top of it");
+    assert_eq!(table.commit(super::fixture::change("w", 3, vec![], &[])).await.unwrap(), Outcome::Moved);
+    // Work that covers everything from the beginning goes on top.
+    let all = TableChange { expected: None, ..super::fixture::change("w", 3, vec![], &[]) };
+    landed(fixture.reopened().await.commit(all).await.unwrap());
+    assert_eq!(fixture.reopened().await.checkpoint().unwrap(), Some(checkpoint("w", 3)));
+}
+
+#[tokio::test]
+async fn rows_that_others_gave_back_are_found_again_before_anything_lands() {
+    let (fixture, mut table, file, _) = scene(54).await;
+    let whole = table.snapshot_id().unwrap();
+    foreign_commit(&mut table, vec![], &[(file, &[3])], SchemaChange::default()).await;
+    table.refresh().await.unwrap();
+    // The row is not there: a new one is made, and no old one deleted.
+    let files = table.write(vec![rows(3..4)]).await.unwrap();
+    let change = super::fixture::change("w", 2, files, &[]);
+    roll_back(&mut fixture.reopened().await, whole).await;
+    assert_eq!(table.commit(change.clone()).await.unwrap(), Outcome::Moved);
+    assert!(table.refresh().await.unwrap().rows_came);
+    let deletes = deletes_of(&table, &[3]).await;
+    landed(table.commit(TableChange { deletes, ..change }).await.unwrap());
+    assert_eq!(ids(&fixture.reopened().await).await, (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test]

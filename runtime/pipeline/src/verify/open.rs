@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_schema::{FieldRef, Fields, Schema, SchemaRef};
 use sluice_change::{Column, SchemaChange, TableSchema};
 use sluice_lake::{LakeTable, Role};
 
@@ -22,6 +23,8 @@ pub struct Pinned {
     pub bronze: LakeTable,
     /// From rows of the log to rows of Silver.
     pub shaping: Shaping,
+    /// Silver's columns that come out of Bronze. Others are another program's, and so are their values.
+    pub columns: SchemaRef,
     /// Whether Silver was last written by another transform than the configured one.
     pub other_transform: bool,
 }
@@ -71,12 +74,16 @@ pub async fn open(lane: &LaneSettings, seams: &VerifySeams) -> Result<Opened, Ve
     let key_schema = bronze::plain_schema(&table.arrow_schema());
     let key_schema = Arc::new(tables::key_schema(&key_schema, &wanted.key)?);
     let extractor = Arc::new(tables::key_extractor(&key_schema)?);
+    let is_ours = |field: &&FieldRef| wanted.column(field.name()).is_some();
+    let columns: Fields =
+        bronze::plain_schema(&table.arrow_schema()).fields().iter().filter(is_ours).cloned().collect();
+    let columns = Arc::new(Schema::new(columns));
     let stored = table.checkpoint().map_err(LaneError::from)?.unwrap_or_default();
     let other_transform = !stored.commit_id.is_empty() && stored.transform.as_deref() != transform.digest();
     let index = LaneIndex::none();
     let silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };
-    let shaping = Shaping::of(&silver, &source, &SchemaChange::default())?;
-    Ok(Opened::Both(Box::new(Pinned { silver, bronze: log, shaping, other_transform })))
+    let shaping = Shaping::of(&silver, &source, &SchemaChange::default())?.into_columns(&columns);
+    Ok(Opened::Both(Box::new(Pinned { silver, bronze: log, shaping, columns, other_transform })))
 }
 
 /// Columns that the configuration renames and that still have their old names: rows would be shaped by the wrong ones.

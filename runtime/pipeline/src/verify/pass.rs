@@ -9,7 +9,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{BooleanArray, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use arrow_select::filter::filter_record_batch;
-use sluice_change::{Op, SchemaChange};
+use sluice_change::Op;
 use sluice_lake::{ScanBatch, ScanFilter};
 
 use super::compare::Findings;
@@ -133,20 +133,20 @@ impl<'a> Pass<'a> {
         Self { pinned, seams, layout: None, hash, folder, memory: settings.memory_bytes, progress, done }
     }
 
-    fn layout(&mut self) -> Result<Arc<Layout>, LaneError> {
+    fn layout(&mut self) -> Arc<Layout> {
         if let Some(layout) = &self.layout {
-            return Ok(Arc::clone(layout));
+            return Arc::clone(layout);
         }
         let silver = &self.pinned.silver;
         let layout = Arc::new(Layout::new(
-            silver.row_schema(&SchemaChange::default())?,
+            Arc::clone(&self.pinned.columns),
             silver.key.clone(),
             Arc::clone(&silver.key_schema),
             Arc::clone(&silver.extractor),
             self.hash.clone(),
         ));
         self.layout = Some(Arc::clone(&layout));
-        Ok(layout)
+        layout
     }
 
     /// Reads the changes and the rows of the chosen keys. The first pass finds out what has to be looked at closer.
@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
         if !is_first {
             self.done.total += self.done.rows;
         }
-        let layout = self.layout()?;
+        let layout = self.layout();
         let batch_rows = (self.memory / BYTES_PER_ROW).clamp(1_024, 65_536);
         let mut intake = self.intake(layout, choice, is_first);
         let log = &self.pinned.bronze;
