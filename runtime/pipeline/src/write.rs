@@ -90,7 +90,7 @@ pub async fn write(
         (kind, &mut fold, &tables.silver, &shaping)
     {
         let places = places(&batches, &sources);
-        late::supersede(context, &tables.bronze.table, silver, shaping, &places, fold).await?;
+        late::supersede(context, &tables.bronze.table, silver, shaping, &places, u64::MAX, fold).await?;
     }
     let (log, planned) = encode(context, tables, &changes, &batches, fold).await?;
     let merged = match (&tables.silver, planned) {
