@@ -76,6 +76,8 @@ async fn a_branch_takes_mains_place_whatever_the_catalog_answers() {
             let (fixture, mut main, mut branch) = scene(2, version).await;
             let (old, numbers) = (main.snapshot_id(), read(&branch).await);
             branch.hold_main(i64::MAX).await.unwrap();
+            // What was lost without an answer may still land: its files stay for the search for orphans.
+            let leaves = faults.contains(&Some(MemoryFault::UnknownNotLanded));
             fixture.catalog.inject(faults);
             let published = branch.publish(&publication(&branch, "p")).await.unwrap();
             fixture.catalog.calm();
@@ -93,7 +95,9 @@ async fn a_branch_takes_mains_place_whatever_the_catalog_answers() {
             let lazy = fixture.lake.open(&ident(), Role::Bronze).await.unwrap().unwrap();
             assert_eq!((lazy.rows(), lazy.facts()), (3, reopened.facts()));
             check_manifests(&reopened, &mut HashMap::new()).await;
-            assert_no_orphans(&fixture).await;
+            if !leaves {
+                assert_no_orphans(&fixture).await;
+            }
             // The stream's next commit does not know which keys are there now.
             let files = main.write(vec![rows(20..22)]).await.unwrap();
             assert_eq!(main.commit(change("w", 2, files, &[])).await.unwrap(), Outcome::Moved);
@@ -139,7 +143,9 @@ async fn a_branch_goes_with_all_that_only_it_needs_whatever_the_catalog_answers(
         assert!(main.drop_branch(SIDE).await.unwrap(), "{fault:?}");
         assert!(!main.drop_branch(SIDE).await.unwrap());
         assert_eq!((main.facts().snapshots, main.has_branch(SIDE)), (1, false));
-        assert_no_orphans(&fixture).await;
+        if fault != Some(MemoryFault::UnknownNotLanded) {
+            assert_no_orphans(&fixture).await;
+        }
         assert_eq!(side(&fixture).await.snapshot_id(), None);
         append(&mut main, "w", 2, 10..11).await;
     }
@@ -303,7 +309,7 @@ async fn random_history(seed: u64, version: FormatVersion) {
                     assert_eq!(main.ids(), beside.ids());
                     (branch, beside) = (side(&fixture).await, Side::new("b"));
                     main_table = if dice.next_u64().is_multiple_of(2) { main_table } else { fixture.reopened().await };
-                    if !main_table.was_made_anew().unwrap() {
+                    if main_table.snapshot_id() != fixture.reopened().await.snapshot_id() {
                         // The stream finds out by itself.
                         let write = main_table.write(vec![rows(0..1)]).await.unwrap();
                         let (next, expected) = (checkpoint("w", main.sequence + 1), main.stored.clone());
