@@ -246,7 +246,7 @@ fn a_process_that_shapes_rows_otherwise_is_told_before_and_after() {
 fn what_the_transform_rejects_is_among_the_dead_letters_once() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let cast = "transform = [{ compute = { number = 'name' } }, { cast = { number = 'int' } }]";
+    let cast = "transform = [{ rename = { name = 'number' } }, { cast = { number = 'int' } }]";
     configure(folder, cast);
     deliver(folder, "LOAD00000001.csv", "1,10\n2,many\n3,30\n4,few\n");
     run(folder, &["run", "--once"]).expect_code(exit::SUCCESS);
@@ -260,7 +260,7 @@ fn what_the_transform_rejects_is_among_the_dead_letters_once() {
         assert_eq!((letters(), silver(folder, "id").len()), (2, 2));
     }
     deliver(folder, "20260101-000000001.csv", "U,1,more\nU,2,20\n");
-    stream.wait_until("the change is there", || silver(folder, "name").get(&2).is_some_and(|name| name == "20"));
+    stream.wait_until("the change is there", || silver(folder, "number").get(&2).is_some_and(|number| number == "20"));
     stream.terminate();
     stream.wait().expect_code(exit::SUCCESS);
     assert_eq!(letters(), 3);

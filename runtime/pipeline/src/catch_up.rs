@@ -38,7 +38,8 @@ pub async fn catch_up(context: &LaneContext, tables: &mut Tables) -> Result<(), 
     let stored = &bronze.stored;
     let goal =
         Goal { next_sequence: stored.next_sequence, position: stored.position.clone(), name: stored.commit_id.clone() };
-    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter };
+    let anew = goal.position.generation() > silver.stored.position.generation();
+    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter, anew };
     let from = target.silver.stored.next_sequence;
     if from < goal.next_sequence {
         info!(table = %context.table(), from, to = goal.next_sequence, "Silver catches up from Bronze");

@@ -15,7 +15,7 @@ use crate::status::LaneState;
 use crate::tables::{self, Tables};
 use crate::upkeep::{Finished, Upkeep};
 use crate::write::Kind;
-use crate::{catch_up, index_build, late, replay, write};
+use crate::{catch_up, index_build, late, reload, replay, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
@@ -95,8 +95,10 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
         }
     };
     if let Some(silver) = &mut tables.silver {
+        reload::resume(context, silver).await?;
         index_build::build(context, silver).await?;
         catch_up::catch_up(context, &mut tables).await?;
+        reload::finish_if_through(context, &mut tables).await?;
     }
     report_silver(context, &tables);
     let position = tables.position().clone();
@@ -224,6 +226,7 @@ impl Session<'_> {
             self.collector.ask_again();
             return Ok(None);
         }
+        reload::finish(self.context, &mut self.tables).await?;
         self.replay().await?;
         if self.context.once {
             self.upkeep.finish(self.context, &mut self.tables).await?;
@@ -345,6 +348,7 @@ impl Session<'_> {
         let kind = if late { Kind::Late } else { Kind::InOrder };
         let done = write::write(self.context, &mut self.tables, batches, position, kind).await?;
         drop(reserved);
+        reload::finish_if_through(self.context, &mut self.tables).await?;
         self.failures.count = 0;
         report(self.context, &done, late_files);
         report_silver(self.context, &self.tables);

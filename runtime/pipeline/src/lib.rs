@@ -15,6 +15,7 @@ mod logged;
 mod merge;
 mod rebuild;
 mod rejects;
+mod reload;
 mod rename;
 mod replay;
 mod row_json;

@@ -29,6 +29,8 @@ pub struct Target<'a> {
     pub letters: &'a mut Option<LakeTable>,
     /// What tells which of them are stored already.
     pub known: Known,
+    /// Whether a truncate begins the table anew, as readers are to see it.
+    pub anew: bool,
 }
 
 /// Merges logged changes: rows that the transform rejects go to the dead letters, unless they are there, then Silver is
@@ -41,7 +43,7 @@ pub async fn apply(
     late: Option<u64>,
     mut next: Checkpoint,
 ) -> Result<Vec<Rejected>, LaneError> {
-    let Target { source, log, silver, letters, known } = target;
+    let Target { source, log, silver, letters, known, anew } = target;
     let schema = silver.change_for(context, source).await?;
     follow_key(context, silver, &schema).await?;
     let shaping = Shaping::of(silver, source, &schema)?;
@@ -72,6 +74,6 @@ pub async fn apply(
     let of_letters = Checkpoint { position: Default::default(), ..next.clone() };
     next.counts.rejected += rejects::commit(context, letters, new.iter().collect(), &of_letters, *known).await?;
     let merged = merge(context, silver, &schema, fold).await?;
-    commit_silver(context, silver, merged, schema, next).await?;
+    commit_silver(context, silver, merged, schema, next, *anew).await?;
     Ok(rejected)
 }

@@ -309,7 +309,7 @@ async fn shape_again(
     let Tables { schema: source, bronze, silver: Some(silver), rejects: letters } = tables else {
         return Ok(Vec::new());
     };
-    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter };
+    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter, anew: false };
     let still = logged::apply(context, &mut target, changes, Some(u64::MAX), next).await?;
     let mut still: HashMap<(String, u64), String> =
         still.into_iter().map(|rejected| (places[rejected.row as usize].clone(), rejected.reason)).collect();

@@ -1,5 +1,7 @@
 //! One attempt of a rebuild: the branch is brought up to main, and then put in its place.
 
+use std::time::Duration;
+
 use sluice_change::{Checkpoint, TableSchema};
 use sluice_lake::{LakeError, Main, Publication, Published};
 use sluice_platform::failpoint;
@@ -20,6 +22,8 @@ const OVERTAKEN_FREELY: u32 = 3;
 const HOLD_US: i64 = 20_000_000;
 /// Publications in one attempt, at most.
 const MOST_PUBLICATIONS: u32 = 200;
+/// A stretch that takes less is followed by a pause of the same length: a stream that commits meanwhile must find a gap.
+const SHORT_STRETCH_US: i64 = 250_000;
 
 impl Rebuild<'_> {
     /// Opens everything anew and works until the new rows are in place, or it is asked to stop.
@@ -81,10 +85,10 @@ impl Rebuild<'_> {
         let Tables { schema: source, bronze, silver: Some(silver), rejects: letters } = tables else { return Ok(true) };
         let (next_sequence, position) = (main.next_sequence, main.position.clone());
         let goal = Goal { next_sequence, position, name: name.to_owned() };
-        let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::Beside };
+        let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::Beside, anew: false };
         loop {
             self.refuse_other_transform(target.silver, &target.silver.table.main()?)?;
-            let from = target.silver.stored.next_sequence;
+            let (from, began_us) = (target.silver.stored.next_sequence, context.services.clock.now_us());
             (self.progress)(RebuildProgress { changes: from, total: next_sequence });
             if context.stop.is_cancelled() {
                 return Ok(false);
@@ -97,6 +101,10 @@ impl Rebuild<'_> {
             self.done.stretches += 1;
             self.done.changes += target.silver.stored.next_sequence - from;
             self.done.rejected += target.silver.stored.counts.rejected;
+            let took_us = context.services.clock.now_us().saturating_sub(began_us);
+            if (1..SHORT_STRETCH_US).contains(&took_us) {
+                context.pause(Duration::from_micros(took_us.unsigned_abs())).await;
+            }
         }
     }
 
@@ -147,7 +155,7 @@ impl Rebuild<'_> {
     fn check_rows(&self, silver: &Silver) -> Result<(), LaneError> {
         let (keys, rows) = (silver.index.lock().key_count(), silver.table.rows());
         if keys.is_some_and(|keys| keys != rows) {
-            return Err(LaneError::Settings(format!(
+            return Err(LaneError::Spoilt(format!(
                 "the branch `{BRANCH}` of {} holds {rows} rows of {} keys, so it is not put in place: remove it with \
                  `sluice rebuild --abandon {}` and please report this",
                 silver.table.ident(),
