@@ -195,9 +195,9 @@ fn rebuild_after_rebuild_beside_a_loaded_stream_loses_and_doubles_nothing() {
         for (number, file) in files.enumerate() {
             scenario.deliver(file);
             let began = Instant::now();
-            if number % 3 == 0 {
-                until(Duration::from_millis(60), || began.elapsed() > Duration::from_millis(30));
-            }
+            until(Duration::from_millis(100), || {
+                began.elapsed() > Duration::from_millis(if number % 3 == 0 { 80 } else { 10 })
+            });
             if rebuilding.has_ended() {
                 let end = std::mem::replace(&mut rebuilding, rebuild_of(&scenario, None)).wait();
                 end.expect_code(exit::SUCCESS);

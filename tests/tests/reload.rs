@@ -199,9 +199,13 @@ fn each_operation_of_a_reload_can_be_the_last_one_of_the_process() {
 fn readers_see_the_old_load_until_the_new_one_is_whole_whatever_dies_on_the_way() {
     for number in 0..3 {
         let mut rng = StdRng::seed_from_u64(SEED + number);
-        let loads = Loads::generate(&mut rng, 2);
+        let spec = TableSpec::random(&mut rng, "s.t", true);
+        let shape =
+            |load_rows| Shape { load_rows, load_files: 2, changes: 6, change_files: 2, keys: 12, bad_share: 0.0 };
+        let parts = [(0, 9), (1, 12)].map(|(number, rows)| part(&spec, &shape(rows), number, rng.random()));
+        let loads = Loads { spec, parts: parts.into() };
         let whole = loads.whole(&anew(&loads.spec));
-        let setup = Setup { max_rows: 6, batch_rows: 3, ..setup(&mut rng) };
+        let setup = Setup { max_rows: 6, batch_rows: 3, upkeep: false, ..setup(&mut rng) };
         let schema = &loads.spec.schema;
         let old = loads.parts[0].model().canonical_rows();
         // Whatever the table may be once its load is in: with more and more of the changes.
@@ -211,7 +215,7 @@ fn readers_see_the_old_load_until_the_new_one_is_whole_whatever_dies_on_the_way(
         let mut states: Vec<Vec<Row>> =
             (loaded..=whole.records.len()).map(|length| after(length).model().canonical_rows()).collect();
         states.push(old);
-        for crash_at in 1.. {
+        for crash_at in (1 + number..).step_by(3) {
             let world = World::new(&loads.spec, &setup);
             loads.parts[0].files.iter().for_each(|file| world.deliver(file));
             world.finish();
