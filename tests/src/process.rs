@@ -92,6 +92,13 @@ impl Program {
         Running::start(command, folder).wait()
     }
 
+    /// Starts it in a folder.
+    pub fn start_in(&self, folder: &Path, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        command.current_dir(folder);
+        Running::start(command, folder)
+    }
+
     /// Runs `sluice run --once` on a scenario to its end.
     pub fn run_once(&self, scenario: &Scenario) -> Finished {
         Running::start(self.run_command(scenario, true), scenario.path()).wait()

@@ -17,8 +17,8 @@ use sluice_lake::{
     MemoryFault, Role, Seams, TableIdent,
 };
 use sluice_pipeline::{
-    BatchSettings, LaneSettings, LaneState, LaneStatus, ProcessSettings, RetrySettings, RunReport, Services,
-    Supervisor, UpkeepSettings, VerifyReport, VerifySeams, VerifySettings,
+    BatchSettings, LaneError, LaneSettings, LaneState, LaneStatus, ProcessSettings, RebuildEnd, Rebuilt, RetrySettings,
+    RunReport, Services, Supervisor, UpkeepSettings, VerifyReport, VerifySeams, VerifySettings,
 };
 use sluice_platform::{
     Clock, CpuPool, Entropy, MemoryStorage, ObjectMeta, SeededEntropy, Storage, StorageError, StorageErrorKind,
@@ -189,23 +189,19 @@ impl World {
 
     /// One life of the process, which takes in what is there. `None` where it ended suddenly.
     pub fn run(&self, weather: &Weather) -> Option<RunReport> {
+        self.live(weather, false)
+    }
+
+    /// The same while Silver is made anew beside it, if there is one.
+    pub fn run_and_rebuild(&self, weather: &Weather) -> Option<RunReport> {
+        self.live(weather, true)
+    }
+
+    fn live(&self, weather: &Weather, rebuilds: bool) -> Option<RunReport> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let crashed = Arc::new(Notify::new());
-        let storage: Arc<dyn Storage> = Arc::new(StormyStorage {
-            inner: Arc::clone(&self.storage),
-            clock: Arc::clone(&self.clock),
-            weather: weather.clone(),
-            state: Mutex::new(Storm { operations: 0, outage_until_us: 0, rng: StdRng::seed_from_u64(weather.seed) }),
-            crashed: Arc::clone(&crashed),
-        });
-        self.catalog.inject(weather.catalog.iter().map(|fault| {
-            fault.map(|fault| match fault {
-                Fault::Fail => MemoryFault::Fail,
-                Fault::Conflict => MemoryFault::Conflict,
-                Fault::Lost => MemoryFault::UnknownNotLanded,
-                Fault::Landed => MemoryFault::UnknownLanded,
-            })
-        }));
+        let storage = self.storm(weather, &crashed);
+        let rebuild_services = rebuilds.then(|| self.services(Arc::clone(&storage), weather.seed ^ 0x2eb1d));
         let supervisor = Supervisor::new(self.services(storage, weather.seed), self.process(), vec![self.lane()]);
         // Dropping the runtime drops every task where it stands, as a process does that is killed.
         runtime.block_on(async {
@@ -222,7 +218,15 @@ impl World {
             };
             let others = self.others(weather, supervisor.status());
             tokio::select! {
-                report = supervisor.run(true, stop.clone()) => Some(report),
+                report = async {
+                    let rebuilt = async {
+                        match rebuild_services {
+                            Some(services) => self.try_rebuild(services).await.map(Some),
+                            None => Ok(None),
+                        }
+                    };
+                    tokio::join!(supervisor.run(true, stop.clone()), rebuilt).0
+                } => Some(report),
                 () = crashed.notified() => None,
                 () = watch => None,
                 () = others => None,
@@ -261,6 +265,33 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Makes Silver anew while nothing runs. `None` where it ended suddenly.
+    pub fn rebuild(&self, weather: &Weather) -> Option<Result<Rebuilt, LaneError>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let crashed = Arc::new(Notify::new());
+        let storage = self.storm(weather, &crashed);
+        let services = self.services(storage, weather.seed);
+        runtime.block_on(async {
+            tokio::select! {
+                rebuilt = self.try_rebuild(services) => Some(rebuilt),
+                () = crashed.notified() => None,
+            }
+        })
+    }
+
+    /// The same in fair weather, to its end.
+    #[track_caller]
+    pub fn finish_rebuild(&self) -> Rebuilt {
+        let rebuilt = self.rebuild(&Weather::fair()).expect("nothing ends it");
+        let rebuilt = rebuilt.unwrap_or_else(|error| panic!("{}", sluice_pipeline::explain(&error)));
+        assert_eq!(rebuilt.end, RebuildEnd::Published);
+        rebuilt
+    }
+
+    async fn try_rebuild(&self, services: Services) -> Result<Rebuilt, LaneError> {
+        sluice_pipeline::rebuild(services, self.process(), self.lane(), CancellationToken::new(), &|_| ()).await
     }
 
     /// Runs in fair weather until everything has been taken in.
@@ -318,6 +349,25 @@ impl World {
         assert_same("dead letters", &history.rejected(), &self.dead_letters().dead_letters());
         self.assert_consistent();
         assert_same("Silver", &history.model().canonical_rows(), &self.silver().silver(schema));
+    }
+
+    /// The storage and the catalog as they are in this weather.
+    fn storm(&self, weather: &Weather, crashed: &Arc<Notify>) -> Arc<dyn Storage> {
+        self.catalog.inject(weather.catalog.iter().map(|fault| {
+            fault.map(|fault| match fault {
+                Fault::Fail => MemoryFault::Fail,
+                Fault::Conflict => MemoryFault::Conflict,
+                Fault::Lost => MemoryFault::UnknownNotLanded,
+                Fault::Landed => MemoryFault::UnknownLanded,
+            })
+        }));
+        Arc::new(StormyStorage {
+            inner: Arc::clone(&self.storage),
+            clock: Arc::clone(&self.clock),
+            weather: weather.clone(),
+            state: Mutex::new(Storm { operations: 0, outage_until_us: 0, rng: StdRng::seed_from_u64(weather.seed) }),
+            crashed: Arc::clone(crashed),
+        })
     }
 
     fn read(&self, namespace: &str, role: Role) -> TableRows {

@@ -14,6 +14,7 @@ use sluice_pipeline::LaneState;
 use sluice_tests::generator::{History, Shape};
 use sluice_tests::simulation::{Fault, INDEX_BYTES, Other, Outage, Setup, Weather, World};
 use sluice_tests::spec::TableSpec;
+use sluice_tests::table::assert_same;
 
 /// Cases of each property; more are asked for with `SLUICE_CASES`.
 const CASES: u32 = 500;
@@ -185,6 +186,42 @@ proptest! {
             world.run(weather);
         }
         waiting.into_iter().for_each(|file| world.deliver(&history.files[file]));
+        world.finish();
+        world.assert_exact(&history);
+    }
+
+    #[test]
+    fn silver_made_anew_at_any_time_is_what_it_was(plan in plan(), late in any::<bool>()) {
+        let (history, world) = plan.begin();
+        let mut rng = StdRng::seed_from_u64(plan.history);
+        let mut waiting: Vec<usize> = (0..history.files.len()).collect();
+        for (arriving, weather) in &plan.lives {
+            for _ in 0..*arriving {
+                if !waiting.is_empty() {
+                    let last = if late && rng.random_bool(0.3) { waiting.len() - 1 } else { 0 };
+                    let file = waiting.remove(rng.random_range(0..=last));
+                    world.deliver(&history.files[file]);
+                }
+            }
+            match rng.random_range(0..3) {
+                0 => drop(world.run(weather)),
+                1 => drop(world.run_and_rebuild(weather)),
+                _ => {
+                    world.run(weather);
+                    // Suddenly ended or not, readers find what they found before.
+                    let before = world.silver().silver(&history.spec.schema);
+                    world.rebuild(&Weather { seed: weather.seed ^ 1, ..weather.clone() });
+                    assert_same("Silver made anew", &before, &world.silver().silver(&history.spec.schema));
+                }
+            }
+        }
+        waiting.into_iter().for_each(|file| world.deliver(&history.files[file]));
+        world.finish();
+        world.assert_exact(&history);
+        if world.silver().snapshots > 0 {
+            world.finish_rebuild();
+            world.assert_exact(&history);
+        }
         world.finish();
         world.assert_exact(&history);
     }

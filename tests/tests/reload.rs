@@ -197,6 +197,95 @@ fn each_operation_of_a_reload_can_be_the_last_one_of_the_process() {
 }
 
 #[test]
+fn readers_see_the_old_load_until_the_new_one_is_whole_whatever_dies_on_the_way() {
+    for number in 0..3 {
+        let mut rng = StdRng::seed_from_u64(SEED + number);
+        let spec = TableSpec::random(&mut rng, "s.t", true);
+        let shape =
+            |load_rows| Shape { load_rows, load_files: 2, changes: 6, change_files: 2, keys: 12, bad_share: 0.0 };
+        let parts = [(0, 9), (1, 12)].map(|(number, rows)| part(&spec, &shape(rows), number, rng.random()));
+        let loads = Loads { spec, parts: parts.into() };
+        let whole = loads.whole(&anew(&loads.spec));
+        let setup = Setup { max_rows: 6, batch_rows: 3, upkeep: false, ..setup(&mut rng) };
+        let schema = &loads.spec.schema;
+        let old = loads.parts[0].model().canonical_rows();
+        // Whatever the table may be once its load is in: with more and more of the changes.
+        let is_of_load = |record: &Record| whole.files[record.file].path.contains("LOAD");
+        let loaded = whole.records.iter().rposition(is_of_load).expect("a load") + 1;
+        let after = |length: usize| History { records: whole.records[..length].to_vec(), ..whole.clone() };
+        let mut states: Vec<Vec<Row>> =
+            (loaded..=whole.records.len()).map(|length| after(length).model().canonical_rows()).collect();
+        states.push(old);
+        for crash_at in (1 + number..).step_by(3) {
+            let world = World::new(&loads.spec, &setup);
+            loads.parts[0].files.iter().for_each(|file| world.deliver(file));
+            world.finish();
+            loads.parts[1].files.iter().for_each(|file| world.deliver(file));
+            let mut ended = false;
+            for life in 0..3 {
+                let weather = Weather { crash_at: Some(crash_at), seed: crash_at + life, ..Weather::fair() };
+                ended |= world.run(&weather).is_some();
+                let seen = world.silver().silver(schema);
+                assert!(states.contains(&seen), "seed {number}, crash at {crash_at}, life {life}: {seen:?}");
+            }
+            world.finish();
+            assert_exact(&world, &whole);
+            if ended {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_real_program_keeps_the_old_rows_until_the_new_load_is_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = "source.location = 'dms'\nlake.warehouse = 'lake'\n[process]\npoll_interval = '20ms'\n\
+                [tables.'shop.items']\nkey = ['id']\ncolumns = ['id long', 'load string']\n\
+                csv = { header = false }\nbatch = { max_rows = 1 }\n";
+    std::fs::write(folder.join("sluice.toml"), text).unwrap();
+    let table = folder.join("dms/shop/items");
+    std::fs::create_dir_all(&table).unwrap();
+    let deliver = |name: &str, text: String| {
+        std::fs::write(folder.join(name), text).unwrap();
+        std::fs::rename(folder.join(name), table.join(name)).unwrap();
+    };
+    let load = |rows: std::ops::Range<u32>, word: &str| rows.map(|id| format!("{id},{word}\n")).collect::<String>();
+    for part in 0..8 {
+        deliver(&format!("LOAD{:08}.csv", part + 1), load(part * 100..part * 100 + 100, "first"));
+    }
+    let program = Program::new(env!("CARGO_BIN_EXE_sluice-under-test"));
+    let mut process = program.start_in(folder, &["run"]);
+    let seen = || {
+        let rows = sluice_tests::lake_files::read(&folder.join("lake/catalog.db"), "silver", "shop_items");
+        let words = rows.select(&["load"]).into_iter().map(|mut row| row.remove(0).expect("a word"));
+        words.collect::<Vec<String>>()
+    };
+    process.wait_until("the first load is in", || seen().len() == 800);
+    // The later files first: which load they belong to is known by the first one.
+    let parts: Vec<u32> = (0..8).collect();
+    for part in parts.iter().rev() {
+        deliver(&format!("LOAD{:08}.csv", part + 1), load(part * 100..part * 100 + 100, "second"));
+    }
+    deliver("20270101-000000001.csv", "U,5,changed\n".into());
+    let mut looks = 0;
+    process.wait_until("the second load is in", || {
+        let words = seen();
+        let (first, second) =
+            (words.iter().filter(|word| *word == "first"), words.iter().filter(|word| *word == "second"));
+        let (first, second) = (first.count(), second.count());
+        assert_eq!(words.len(), 800, "{first} rows of the first load, {second} of the second");
+        assert!(first == 800 || first == 0, "{first} rows of the first load, {second} of the second");
+        looks += 1;
+        words.iter().any(|word| word == "changed")
+    });
+    eprintln!("{looks} looks");
+    process.terminate();
+    process.wait().expect_code(exit::SUCCESS);
+}
+
+#[test]
 fn changes_that_were_there_before_a_load_written_anew_are_those_of_the_old_load() {
     for seed in seeds() {
         let _said = Said(seed);

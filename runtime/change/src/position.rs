@@ -264,6 +264,16 @@ impl Position {
         self.marks.keys().filter_map(|partition| self.furthest_file(partition)).max()
     }
 
+    /// Whether the furthest that has been consumed belongs to the full load of a generation but the first.
+    ///
+    /// It reads the phase with which orders of sources with generations begin: the full load of generation `g` has the
+    /// number `2 g`, its changes the next; as text every nine of it lead with one more 9.
+    pub fn is_loading_anew(&self) -> bool {
+        let Some((phase, _)) = self.furthest_order().and_then(|order| order.split_once('/')) else { return false };
+        let last = phase.bytes().last().filter(u8::is_ascii_digit).map_or(0, |digit| usize::from(digit - b'0'));
+        self.generation() > 0 && (9 * (phase.len().max(1) - 1) + last).is_multiple_of(2)
+    }
+
     /// Whether everything that `other` covers is covered here too.
     pub fn covers(&self, other: &Position) -> bool {
         let marks = other.marks.iter().all(|(partition, theirs)| match (self.marks.get(partition), theirs) {

@@ -23,6 +23,7 @@ Examples:
   sluice verify public.orders              whether Silver is what Bronze comes to
   sluice files public.orders               what has become of every source file
   sluice schemas public.orders             every schema that the table has had
+  sluice rebuild public.orders             make Silver anew from Bronze, beside a running stream
   sluice maintain --dry-run                which data files would be rewritten, which snapshots would expire
   sluice plugin new mask --lang python     write a transform of your own
 ";
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     /// Rewrite data files, let snapshots expire and remove orphaned files now, as a run does by itself.
     #[command(after_help = format!("{MAINTAIN_HELP}\n{EXIT_HELP}"))]
     Maintain(MaintainArguments),
+    /// Make a table's Silver anew from Bronze, beside a running stream, and put it in place at once.
+    #[command(after_help = format!("{REBUILD_HELP}\n{EXIT_HELP}"))]
+    Rebuild(RebuildArguments),
     /// Prove that Silver is what Bronze comes to, for a sample of the keys or all of them.
     #[command(after_help = format!("{VERIFY_HELP}\n{EXIT_HELP}"))]
     Verify(VerifyArguments),
@@ -145,6 +149,23 @@ Examples:
   sluice maintain public.orders --dry-run     what would be rewritten, expire and be removed
   sluice maintain public.orders
   sluice maintain --json                      all tables
+";
+
+const REBUILD_HELP: &str = "\
+All changes in Bronze are shaped and merged as the configuration says now, on a branch of Silver (`sluice-rebuild`) that
+readers do not see. Then the new rows take the place of the old ones in one commit. A process that runs the table goes on
+meanwhile: it only has to read the keys anew. One that shapes rows with another transform has to be started again first.
+
+Whatever ends a rebuild, Silver stays as it was, and the next one goes on where it stopped. The snapshot that readers saw
+before stays readable until it expires.
+
+Exit code 0: the new rows are in place; 3: stopped by a signal before; 2: the table cannot be rebuilt, for a reason that is
+in the configuration; 4: another rebuild of the table is under way; 5: it failed.
+
+Examples:
+  sluice rebuild public.orders                after its transform was changed
+  sluice rebuild public.orders --json
+  sluice rebuild public.orders --abandon      remove what an interrupted rebuild left
 ";
 
 const REJECTS_HELP: &str = "\
@@ -328,6 +349,20 @@ pub(crate) struct MaintainArguments {
     #[arg(long)]
     pub dry_run: bool,
     /// JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArguments {
+    /// The table at the source, `schema.table`.
+    pub table: String,
+    #[command(flatten)]
+    pub config: ConfigArgument,
+    /// Remove what an interrupted rebuild left, and rebuild nothing.
+    #[arg(long)]
+    pub abandon: bool,
+    /// JSON instead of text.
     #[arg(long)]
     pub json: bool,
 }

@@ -16,6 +16,7 @@ mod outputs;
 mod plugin;
 mod program;
 mod progress;
+mod rebuild;
 mod rejects;
 mod run;
 mod sampling;

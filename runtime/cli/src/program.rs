@@ -12,7 +12,9 @@ use crate::exit::Exit;
 use crate::outputs::Outputs;
 use crate::services::StartError;
 use crate::terminal::Terminal;
-use crate::{check, demo, discover, files, history, logging, maintain, plugin, rejects, run, schemas, status, verify};
+use crate::{
+    check, demo, discover, files, history, logging, maintain, plugin, rebuild, rejects, run, schemas, status, verify,
+};
 
 /// Threads that wait for I/O; computing has its own.
 const IO_THREADS: usize = 2;
@@ -78,6 +80,9 @@ async fn dispatch(command: Command, outputs: &Outputs) -> Result<Exit, StartErro
         }
         Command::Maintain(arguments) => {
             maintain::command(&Config::load(&arguments.config.config)?, &arguments, outputs).await
+        }
+        Command::Rebuild(arguments) => {
+            rebuild::command(&Config::load(&arguments.config.config)?, &arguments, outputs).await
         }
         Command::Verify(arguments) => {
             verify::command(&Config::load(&arguments.config.config)?, &arguments, outputs).await

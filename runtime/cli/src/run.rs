@@ -78,7 +78,7 @@ fn listen(
 }
 
 /// The first signal asks the lanes to stop, the second ends the process.
-async fn obey_signals(stop: CancellationToken) {
+pub(crate) async fn obey_signals(stop: CancellationToken) {
     let Some(mut signals) = Signals::catch() else {
         warn!("signals cannot be caught; a signal ends the process at once, which loses nothing");
         return;

@@ -4,7 +4,7 @@ use futures::{StreamExt, stream};
 use serde::Serialize;
 use sluice_change::Position;
 use sluice_lake::{FormatVersion, Lake, LakeTable};
-use sluice_pipeline::{LaneSettings, explain};
+use sluice_pipeline::{LaneSettings, explain, is_rebuilding};
 use sluice_source::{FileFate, Source, SourceFile};
 
 use crate::config::Config;
@@ -50,6 +50,8 @@ struct TableStatus {
     silver: Option<LayerStatus>,
     /// Changes that are in Bronze and not yet in Silver.
     bronze_ahead: u64,
+    /// Whether Silver is being made anew, or an interrupted rebuild left its branch.
+    rebuilding: bool,
     /// Records in the dead letters.
     rejected: u64,
     /// Commit time at the source of the newest change taken in, microseconds since the epoch.
@@ -196,6 +198,7 @@ async fn read(
         table: lane.table.to_string(),
         position: position.as_ref().map(ToString::to_string),
         bronze_ahead: if silver.is_some() { next.saturating_sub(included) } else { 0 },
+        rebuilding: silver.as_ref().is_some_and(is_rebuilding),
         rejected: rejects.as_ref().map_or(0, LakeTable::rows),
         newest_source_time_us,
         freshness_us: newest_source_time_us.map(|newest| now_us - newest),
@@ -318,6 +321,13 @@ fn remarks(table: &TableStatus) -> Vec<String> {
     }
     if let Some(reason) = &table.reason {
         remarks.push(format!("{}: {reason}", table.state.as_deref().unwrap_or("failed")));
+    }
+    if table.rebuilding {
+        remarks.push(format!(
+            "Silver is being made anew, or an interrupted rebuild left what it had: `sluice rebuild {}` goes on with it, \
+             `--abandon` removes it",
+            table.table
+        ));
     }
     if table.odd_files > 0 {
         remarks.push(format!(

@@ -7,12 +7,11 @@ use iceberg::spec::{Snapshot, TableMetadata, TableMetadataBuilder};
 use roaring::RoaringBitmap;
 use sluice_change::{Checkpoint, SchemaChange};
 
+use crate::branch::MAIN;
 use crate::snapshot::{Draft, FileChange};
-use crate::table::{CHECKPOINT_SEQUENCE_KEY, ancestors, checkpoint, of_snapshot, read_list};
+use crate::table::{CHECKPOINT_SEQUENCE_KEY, ancestors, checkpoint, head_id, of_snapshot, read_list};
 use crate::{CatalogOutcome, FileId, LakeError, LakeTable, Proposal, StoredTable, WrittenFile, io, schema};
 
-/// The branch that everything here reads and writes.
-pub(crate) const MAIN: &str = "main";
 /// Wait before the second attempt; it doubles with each.
 pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// Longest wait between attempts.
@@ -85,6 +84,7 @@ impl LakeTable {
         let attempts = self.context.settings.commit_attempts.max(1);
         let mut wait = FIRST_WAIT;
         for attempt in 1..=attempts {
+            self.wait_while_held(&change.files).await;
             match self.inspect(&change)? {
                 Finding::Landed(snapshot_id) => return Ok(Outcome::Landed { snapshot_id }),
                 Finding::Fenced { by, detail } => return Ok(Outcome::Fenced { by, detail }),
@@ -156,7 +156,7 @@ impl LakeTable {
         let ours = |found: &Checkpoint| {
             found.commit_id == change.checkpoint.commit_id && found.writer == change.checkpoint.writer
         };
-        let found = match checkpoint(ident, metadata) {
+        let found = match checkpoint(ident, metadata, &self.context.branch) {
             Err(LakeError::PositionLost(_)) if change.expected.is_some() => return Ok(Finding::RolledBack),
             // Work that expects nothing covers everything.
             Err(LakeError::PositionLost(_)) => None,
@@ -169,15 +169,19 @@ impl LakeTable {
             return Ok(Finding::Open);
         }
         // Our commit may lie below a compaction, or below another writer's commits.
-        for snapshot in ancestors(metadata).take(self.context.settings.inspected_ancestors) {
+        for snapshot in ancestors(metadata, &self.context.branch).take(self.context.settings.inspected_ancestors) {
             if of_snapshot(ident, snapshot)?.is_some_and(|found| ours(&found)) {
                 return Ok(Finding::Landed(snapshot.snapshot_id()));
             }
         }
         match (&found, &change.expected) {
             // Its own snapshot has expired already, and only the property is left of it.
-            (Some(found), _) if ours(found) => Ok(Finding::Landed(metadata.current_snapshot_id().unwrap_or(-1))),
+            (Some(found), _) if ours(found) => Ok(Finding::Landed(self.snapshot_id().unwrap_or(-1))),
             (None, None) => Ok(Finding::Open),
+            (None, Some(_)) if *self.context.branch != *MAIN => Ok(Finding::Fenced {
+                by: "another process".to_owned(),
+                detail: format!("the branch `{}` is gone", self.context.branch),
+            }),
             (None, Some(_)) => Ok(Finding::Fenced {
                 by: "another program".to_owned(),
                 detail: "the table no longer carries a checkpoint; it was rolled back or its properties were removed"
@@ -205,6 +209,10 @@ impl LakeTable {
             return Ok(false);
         }
         let new: HashSet<FileId> = change.files.iter().map(|file| file.id).collect();
+        if self.foreign.replaced && !change.replace_all {
+            // Which keys were there is not known any more, not even for rows that are only added.
+            return Ok(false);
+        }
         let live = self.live.as_ref();
         let there = |id: &FileId| new.contains(id) || live.is_some_and(|live| live.files.contains_key(id));
         if !change.replace_all && !change.deletes.keys().all(there) {
@@ -281,13 +289,7 @@ impl LakeTable {
         properties: Vec<(String, String)>,
     ) -> Result<Proposal, LakeError> {
         let (ident, metadata) = (&self.context.ident, &self.stored.metadata);
-        let mut requirements = vec![
-            TableRequirement::UuidMatch { uuid: metadata.uuid() },
-            TableRequirement::RefSnapshotIdMatch {
-                r#ref: MAIN.to_owned(),
-                snapshot_id: metadata.current_snapshot_id(),
-            },
-        ];
+        let mut requirements = self.standing();
         let mut builder = TableMetadata::clone(metadata).into_builder(None);
         let refused = || LakeError::metadata(ident, "add a snapshot to the table");
         if let Some(schema) = schema::changed(ident, metadata, &change.schema)? {
@@ -297,18 +299,20 @@ impl LakeTable {
                 .push(TableRequirement::LastAssignedFieldIdMatch { last_assigned_field_id: metadata.last_column_id() });
             builder = builder.add_current_schema(schema).map_err(refused())?;
         }
-        let stale = self.stale_properties(&properties)?;
-        let built = builder
-            .set_branch_snapshot(snapshot, MAIN)
-            .and_then(|builder| builder.set_properties(properties.into_iter().collect()))
-            .and_then(|builder| builder.remove_properties(&stale))
-            .and_then(TableMetadataBuilder::build)
-            .map_err(refused())?;
+        builder = builder.set_branch_snapshot(snapshot, &self.context.branch).map_err(refused())?;
+        if *self.context.branch == *MAIN {
+            let stale = self.stale_properties(&properties)?;
+            builder = builder
+                .set_properties(properties.into_iter().collect())
+                .and_then(|builder| builder.remove_properties(&stale))
+                .map_err(refused())?;
+        }
+        let built = builder.build().map_err(refused())?;
         Ok(Proposal { requirements, updates: built.changes })
     }
 
     /// Properties of the checkpoint before that the new one does not set.
-    fn stale_properties(&self, properties: &[(String, String)]) -> Result<Vec<String>, LakeError> {
+    pub(crate) fn stale_properties(&self, properties: &[(String, String)]) -> Result<Vec<String>, LakeError> {
         let ident = &self.context.ident;
         let metadata = &self.stored.metadata;
         let before = Checkpoint::from_properties(|key| metadata.properties().get(key));
@@ -320,7 +324,7 @@ impl LakeTable {
 
     /// Takes on the snapshot that was committed, without reading anything back.
     pub(crate) async fn adopt(&mut self, stored: StoredTable, mut draft: Draft) -> Result<(), LakeError> {
-        if stored.metadata.current_snapshot_id() == Some(draft.snapshot.snapshot_id()) {
+        if head_id(&stored.metadata, &self.context.branch) == Some(draft.snapshot.snapshot_id()) {
             self.manifests = draft.manifests;
         } else {
             // A catalog may put further commits on top before it answers.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use iceberg::spec::{FormatVersion as TableVersion, SortOrder, TableMetadata, TableMetadataBuilder};
 use sluice_platform::{Clock, CpuPool, Entropy, Storage, failpoint};
 
+use crate::branch::MAIN;
 use crate::catalog::NewTable;
 use crate::deletes::DeleteCaches;
 use crate::files::FileSettings;
@@ -104,6 +105,8 @@ pub(crate) struct Context {
     pub cpu: CpuPool,
     pub settings: Arc<LakeSettings>,
     pub caches: Arc<DeleteCaches>,
+    /// The branch that is read and written.
+    pub branch: Arc<str>,
 }
 
 impl Lake {
@@ -135,6 +138,20 @@ impl Lake {
     /// Opens a table at its current snapshot; `None` where there is no such table.
     pub async fn open(&self, ident: &TableIdent, role: Role) -> Result<Option<LakeTable>, LakeError> {
         let context = self.context(ident, role);
+        match self.catalog.load(&context.seams, ident, None).await? {
+            Some(stored) => Ok(Some(LakeTable::open(context, stored).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a table at the head of one of its branches; empty where there is no such branch, which the first commit makes.
+    pub async fn open_branch(
+        &self,
+        ident: &TableIdent,
+        role: Role,
+        branch: &str,
+    ) -> Result<Option<LakeTable>, LakeError> {
+        let context = Context { branch: branch.into(), ..self.context(ident, role) };
         match self.catalog.load(&context.seams, ident, None).await? {
             Some(stored) => Ok(Some(LakeTable::open(context, stored).await?)),
             None => Ok(None),
@@ -177,6 +194,7 @@ impl Lake {
             cpu: self.cpu.clone(),
             settings: Arc::clone(&self.settings),
             caches: Arc::clone(&self.caches),
+            branch: MAIN.into(),
         }
     }
 

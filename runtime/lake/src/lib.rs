@@ -4,6 +4,8 @@
 //! snapshot with its live files and deletes in memory. Rows go in as Arrow through [`LakeTable::write`] and become
 //! visible, together with deletes, schema changes and the checkpoint that covers them, in one [`LakeTable::commit`].
 
+mod beside;
+mod branch;
 mod catalog;
 mod commit;
 mod compaction;
@@ -27,6 +29,7 @@ mod take;
 mod upkeep;
 mod write;
 
+pub use branch::{Main, Publication, Published};
 pub use catalog::{
     Catalog, CatalogOutcome, ClientCredentials, MemoryCatalog, MemoryFault, NewTable, Proposal, RequestSigner,
     RestAuth, RestCatalog, RestSettings, Seams, SqliteCatalog, StoredTable,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use iceberg::{TableRequirement, TableUpdate};
 
+use crate::table::head_id;
 use crate::{CatalogOutcome, LakeError, LakeTable, Proposal};
 
 /// Wait before the second attempt; it doubles with each.
@@ -34,7 +35,7 @@ impl LakeTable {
             let context = &self.context;
             match context.catalog.commit(&context.seams, &context.ident, &self.stored, proposal).await? {
                 CatalogOutcome::Committed(stored)
-                    if stored.metadata.current_snapshot_id() == self.stored.metadata.current_snapshot_id() =>
+                    if head_id(&stored.metadata, &context.branch) == self.snapshot_id() =>
                 {
                     self.stored = stored;
                     return Ok(());

@@ -45,7 +45,7 @@ impl LakeTable {
     /// Every schema that the table has had, oldest first.
     pub fn schemas(&self) -> Vec<SchemaVersion> {
         let metadata = &self.stored.metadata;
-        let mut snapshots: Vec<_> = ancestors(metadata).collect();
+        let mut snapshots: Vec<_> = ancestors(metadata, &self.context.branch).collect();
         snapshots.reverse();
         let mut uses: Vec<(i32, SchemaUse)> = Vec::new();
         let mut last = None;

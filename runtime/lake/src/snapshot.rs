@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub(crate) use deletes::NewDelete;
-use iceberg::spec::{DataFile, FormatVersion, ManifestContentType, ManifestFile, Snapshot, TableMetadata};
+use iceberg::spec::{
+    DataFile, FormatVersion, ManifestContentType, ManifestFile, Snapshot, SnapshotRef, Summary, TableMetadata,
+};
 use roaring::RoaringBitmap;
 
 use crate::lake::{Context, metadata_folder};
-use crate::live::DeleteSource;
+use crate::live::{DeleteSource, Live};
 use crate::manifest::{Entry, ManifestWriter, bins, is_live, number};
 use crate::summary::Tally;
 use crate::{FileId, LakeError, LakeTable, LiveFile, WrittenFile, io};
@@ -66,6 +68,8 @@ struct Drafting<'a> {
     table: &'a LakeTable,
     change: &'a FileChange<'a>,
     metadata: &'a TableMetadata,
+    /// The snapshot before it.
+    parent: Option<&'a SnapshotRef>,
     snapshot_id: i64,
     sequence: i64,
     /// Bytes of deleted positions that are kept for the next commit.
@@ -87,16 +91,12 @@ impl LakeTable {
         written: &mut Vec<String>,
     ) -> Result<Draft, LakeError> {
         let context = &self.context;
-        let snapshot_id = loop {
-            let id = i64::try_from(context.seams.entropy.next_u64() >> 1).unwrap_or(i64::MAX);
-            if id > 0 && metadata.snapshot_by_id(id).is_none() {
-                break id;
-            }
-        };
+        let snapshot_id = self.unused_snapshot_id();
         let mut drafting = Drafting {
             table: self,
             change,
             metadata,
+            parent: self.head(),
             snapshot_id,
             sequence: metadata.next_sequence_number(),
             kept_bytes: 0,
@@ -114,7 +114,55 @@ impl LakeTable {
         };
         let mut manifests = drafting.data_manifests(&plan, &mut writer).await?;
         manifests.extend(drafting.delete_manifests(&plan, &mut writer).await?);
-        drafting.finish(manifests, checkpoint, written).await
+        let summary = drafting.tally.summary(drafting.parent.map(AsRef::as_ref), checkpoint);
+        drafting.finish(manifests, summary, written).await
+    }
+
+    /// The snapshot after `parent` of another branch that has exactly the rows of this one.
+    pub(crate) async fn draft_replacement(
+        &self,
+        parent: Option<&SnapshotRef>,
+        facts: &[(String, String)],
+        written: &mut Vec<String>,
+    ) -> Result<Draft, LakeError> {
+        let mut tally = Tally::default();
+        for file in self.live_files() {
+            tally.added.count(file.records, file.bytes);
+            tally.partitions.insert((file.spec_id, file.partition.clone()));
+        }
+        for (source, _) in self.live.iter().flat_map(Live::delete_sources) {
+            tally.added_deletes.count(source.is_vector(), source.entry.record_count(), source.bytes());
+        }
+        let summary = tally.replacing(parent.map(AsRef::as_ref), facts);
+        let metadata = &*self.stored.metadata;
+        let drafting = Drafting {
+            table: self,
+            change: &FileChange {
+                files: &[],
+                deletes: &HashMap::new(),
+                replace_all: false,
+                rewritten: &[],
+                sequence: None,
+            },
+            metadata,
+            parent,
+            snapshot_id: self.unused_snapshot_id(),
+            sequence: metadata.next_sequence_number(),
+            kept_bytes: 0,
+            tally,
+            effect: Effect::default(),
+        };
+        let manifests = self.manifests.iter().filter(|manifest| is_live(manifest)).cloned().collect();
+        drafting.finish(manifests, summary, written).await
+    }
+
+    fn unused_snapshot_id(&self) -> i64 {
+        loop {
+            let id = i64::try_from(self.context.seams.entropy.next_u64() >> 1).unwrap_or(i64::MAX);
+            if id > 0 && self.stored.metadata.snapshot_by_id(id).is_none() {
+                return id;
+            }
+        }
     }
 
     /// The deleted positions of a live file.
@@ -242,7 +290,7 @@ impl Drafting<'_> {
     async fn finish(
         mut self,
         mut manifests: Vec<ManifestFile>,
-        checkpoint: &[(String, String)],
+        summary: Summary,
         written: &mut Vec<String>,
     ) -> Result<Draft, LakeError> {
         let context = self.context().clone();
@@ -253,14 +301,8 @@ impl Drafting<'_> {
         self.number_added(&manifests);
         let uuid = context.seams.entropy.uuid();
         let location = format!("{}/snap-{snapshot_id}-0-{uuid}.avro", metadata_folder(metadata));
-        let parent = metadata.current_snapshot();
-        let output = io::ListOutput {
-            snapshot_id,
-            parent: parent.map(|parent| parent.snapshot_id()),
-            sequence_number: sequence,
-            version,
-            next_row_id: first,
-        };
+        let parent = self.parent.map(|parent| parent.snapshot_id());
+        let output = io::ListOutput { snapshot_id, parent, sequence_number: sequence, version, next_row_id: first };
         let refused = LakeError::metadata(&context.ident, "write a manifest list");
         let bytes = io::encode_list(output, manifests.clone()).await.map_err(refused)?;
         written.push(location.clone());
@@ -268,12 +310,12 @@ impl Drafting<'_> {
         stored.map_err(LakeError::storage(&context.ident))?;
         let snapshot = Snapshot::builder()
             .with_snapshot_id(snapshot_id)
-            .with_parent_snapshot_id(parent.map(|parent| parent.snapshot_id()))
+            .with_parent_snapshot_id(parent)
             .with_sequence_number(sequence)
             // A clock behind that of another writer must not make history run backwards.
             .with_timestamp_ms((context.seams.clock.now_us() / 1000).max(self.table.stored.metadata.last_updated_ms()))
             .with_manifest_list(location)
-            .with_summary(self.tally.summary(parent.map(AsRef::as_ref), checkpoint))
+            .with_summary(summary)
             .with_schema_id(metadata.current_schema_id());
         let snapshot = match version {
             FormatVersion::V3 => snapshot.with_row_range(first, next - first).build(),

@@ -91,6 +91,24 @@ impl Tally {
         Summary { operation: self.operation(), additional_properties: properties }
     }
 
+    /// The summary of a snapshot that has these files in place of all that `parent` has.
+    pub fn replacing(&self, parent: Option<&Snapshot>, facts: &[(String, String)]) -> Summary {
+        let mut summary = self.summary(None, facts);
+        summary.operation = Operation::Overwrite;
+        for (total, key) in [
+            ("total-data-files", "deleted-data-files"),
+            ("total-records", "deleted-records"),
+            ("total-files-size", "removed-files-size"),
+            ("total-delete-files", "removed-delete-files"),
+            ("total-position-deletes", "removed-position-deletes"),
+        ] {
+            if let Some(count) = before(parent, total).filter(|count| *count > 0) {
+                summary.additional_properties.insert(key.to_owned(), count.to_string());
+            }
+        }
+        summary
+    }
+
     fn operation(&self) -> Operation {
         if self.rewrites {
             return Operation::Replace;

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 use sluice_change::{Checkpoint, SchemaChange};
 use uuid::Uuid;
 
+use crate::branch::{MAIN, is_published};
 use crate::deletes::DeleteCache;
 use crate::lake::Context;
 use crate::live::{DeleteSource, Live};
@@ -47,6 +48,8 @@ pub struct Refreshed {
     pub deletes_changed: Vec<FileId>,
     /// Whether there are rows that were not there before: others gave them back, or added some (merged tables only).
     pub rows_came: bool,
+    /// Whether all rows were made anew beside the table and took the place of those that were there.
+    pub replaced: bool,
 }
 
 /// Facts about a table for people.
@@ -106,7 +109,7 @@ impl LakeTable {
 
     /// The current snapshot; `None` before the first commit.
     pub fn snapshot_id(&self) -> Option<i64> {
-        self.stored.metadata.current_snapshot_id()
+        self.head().map(|snapshot| snapshot.snapshot_id())
     }
 
     /// Version of the table format.
@@ -145,7 +148,7 @@ impl LakeTable {
 
     /// What the table's rows cover: the checkpoint of the newest ancestor that carries one, else the table property.
     pub fn checkpoint(&self) -> Result<Option<Checkpoint>, LakeError> {
-        checkpoint(&self.context.ident, &self.stored.metadata)
+        checkpoint(&self.context.ident, &self.stored.metadata, &self.context.branch)
     }
 
     /// Rows that are not deleted.
@@ -161,7 +164,7 @@ impl LakeTable {
         let metadata = &self.stored.metadata;
         TableFacts {
             snapshots: metadata.snapshots().len(),
-            committed_us: metadata.current_snapshot().map(|snapshot| snapshot.timestamp_ms().saturating_mul(1000)),
+            committed_us: self.head().map(|snapshot| snapshot.timestamp_ms().saturating_mul(1000)),
             data_files: self.total("total-data-files"),
             delete_files: self.total("total-delete-files"),
             data_bytes: self.total("total-files-size"),
@@ -193,7 +196,7 @@ impl LakeTable {
 
     /// Whether the current snapshot stands on this one; not known, and so `false`, once the other has expired.
     pub fn descends_from(&self, snapshot: i64) -> bool {
-        ancestors(&self.stored.metadata).any(|ancestor| ancestor.snapshot_id() == snapshot)
+        ancestors(&self.stored.metadata, &self.context.branch).any(|ancestor| ancestor.snapshot_id() == snapshot)
     }
 
     /// Gives the data files of a merged table the numbers by which someone else knows them; all others get numbers from
@@ -233,10 +236,13 @@ impl LakeTable {
         if stored.location == self.stored.location {
             return Ok(());
         }
-        if stored.metadata.current_snapshot_id() == self.stored.metadata.current_snapshot_id() {
+        let before = self.snapshot_id();
+        if head_id(&stored.metadata, &context.branch) == before {
             self.stored = stored;
             return Ok(());
         }
+        let since = ancestors(&stored.metadata, &context.branch).take_while(|now| Some(now.snapshot_id()) != before);
+        let replaced = since.into_iter().any(is_published);
         // Everything is read before anything is replaced: a failure leaves the table whole at its old snapshot.
         let manifests = read_list(context, &stored.metadata).await?;
         let live = match &self.live {
@@ -247,6 +253,7 @@ impl LakeTable {
             self.note_foreign(live, ours);
         }
         self.foreign.changed = true;
+        self.foreign.replaced |= replaced;
         self.forget_scanned();
         (self.stored, self.manifests, self.live) = (stored, manifests, live);
         Ok(())
@@ -318,8 +325,13 @@ impl LakeTable {
         self.foreign.rows_came |= came > went;
     }
 
+    /// The newest snapshot of the branch.
+    pub(crate) fn head(&self) -> Option<&SnapshotRef> {
+        head(&self.stored.metadata, &self.context.branch)
+    }
+
     fn total(&self, key: &str) -> u64 {
-        let snapshot = self.stored.metadata.current_snapshot();
+        let snapshot = self.head();
         let text = snapshot.and_then(|snapshot| snapshot.summary().additional_properties.get(key));
         text.and_then(|text| text.parse().ok()).unwrap_or(0)
     }
@@ -329,23 +341,46 @@ fn same_deletes(a: &LiveFile, b: &LiveFile) -> bool {
     a.deletes.iter().map(DeleteSource::key).eq(b.deletes.iter().map(DeleteSource::key))
 }
 
-/// The snapshots of the main branch, newest first, as far as the table still keeps them.
-pub(crate) fn ancestors(metadata: &TableMetadata) -> impl Iterator<Item = &SnapshotRef> {
-    std::iter::successors(metadata.current_snapshot(), |snapshot| {
-        metadata.snapshot_by_id(snapshot.parent_snapshot_id()?)
-    })
+/// The newest snapshot of a branch; `None` where there is no such branch, or nothing on it.
+pub(crate) fn head<'a>(metadata: &'a TableMetadata, branch: &str) -> Option<&'a SnapshotRef> {
+    if branch == MAIN { metadata.current_snapshot() } else { metadata.snapshot_for_ref(branch) }
 }
 
-/// The checkpoint of the newest ancestor that carries one, else the table property, unless the table was rolled back to
+/// The same by its number.
+pub(crate) fn head_id(metadata: &TableMetadata, branch: &str) -> Option<i64> {
+    head(metadata, branch).map(|snapshot| snapshot.snapshot_id())
+}
+
+/// A snapshot and those before it, newest first, as far as the table still keeps them.
+pub(crate) fn lineage<'a>(
+    metadata: &'a TableMetadata,
+    from: Option<&'a SnapshotRef>,
+) -> impl Iterator<Item = &'a SnapshotRef> {
+    std::iter::successors(from, |snapshot| metadata.snapshot_by_id(snapshot.parent_snapshot_id()?))
+}
+
+/// The snapshots of a branch, newest first, as far as the table still keeps them.
+pub(crate) fn ancestors<'a>(metadata: &'a TableMetadata, branch: &str) -> impl Iterator<Item = &'a SnapshotRef> {
+    lineage(metadata, head(metadata, branch))
+}
+
+/// The checkpoint of the newest ancestor that carries one; on main, else the table property, unless the table was rolled back to
 /// before that was set: a rollback leaves properties as they are.
-pub(crate) fn checkpoint(ident: &TableIdent, metadata: &TableMetadata) -> Result<Option<Checkpoint>, LakeError> {
+pub(crate) fn checkpoint(
+    ident: &TableIdent,
+    metadata: &TableMetadata,
+    branch: &str,
+) -> Result<Option<Checkpoint>, LakeError> {
     let mut oldest = None;
-    for snapshot in ancestors(metadata) {
+    for snapshot in ancestors(metadata, branch) {
         let carried = of_snapshot(ident, snapshot)?;
         if carried.is_some() {
             return Ok(carried);
         }
         oldest = Some(snapshot.sequence_number());
+    }
+    if branch != MAIN {
+        return Ok(None);
     }
     let set = metadata.properties().get(CHECKPOINT_SEQUENCE_KEY).and_then(|text| text.parse::<i64>().ok());
     if oldest.zip(set).is_some_and(|(oldest, set)| oldest < set) {
@@ -360,9 +395,9 @@ pub(crate) fn of_snapshot(ident: &TableIdent, snapshot: &SnapshotRef) -> Result<
     Checkpoint::from_properties(|key| properties.get(key)).map_err(LakeError::checkpoint(ident))
 }
 
-/// The manifests of the current snapshot.
+/// The manifests of the branch's newest snapshot.
 pub(crate) async fn read_list(context: &Context, metadata: &TableMetadata) -> Result<Vec<ManifestFile>, LakeError> {
-    let Some(snapshot) = metadata.current_snapshot() else { return Ok(Vec::new()) };
+    let Some(snapshot) = head(metadata, &context.branch) else { return Ok(Vec::new()) };
     let location = snapshot.manifest_list();
     let bytes = io::read(&context.seams.storage, location).await.map_err(LakeError::storage(&context.ident))?;
     let what = format!("read the manifest list {location}");

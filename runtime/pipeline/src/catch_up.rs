@@ -6,7 +6,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use sluice_change::{ChangeCounts, Checkpoint, FileProgress, Mark, Position};
-use sluice_lake::ScanFilter;
+use sluice_lake::{LakeTable, ScanFilter};
 use tracing::info;
 
 use crate::bronze::{self, LoggedChanges};
@@ -14,45 +14,63 @@ use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index::live_rows;
 use crate::logged::{self, Target};
-use crate::tables::{Bronze, Tables};
+use crate::rejects::Known;
+use crate::tables::Tables;
 use crate::write::epoch;
 
 /// Rows of the log read at a time.
 const SCAN_ROWS: usize = 65_536;
 
-/// Merges what Bronze holds and Silver does not, a bounded stretch at a time.
+/// How far Silver is to come.
+#[derive(Debug, Clone)]
+pub struct Goal {
+    /// The number up to which it includes the log.
+    pub next_sequence: u64,
+    /// The position that it has then.
+    pub position: Position,
+    /// Names the work.
+    pub name: String,
+}
+
+/// Merges what Bronze holds and Silver does not.
 pub async fn catch_up(context: &LaneContext, tables: &mut Tables) -> Result<(), LaneError> {
-    let end = tables.bronze.stored.next_sequence;
-    let mut announced = false;
-    while let Some(silver) = tables.silver.as_ref().filter(|silver| silver.stored.next_sequence < end) {
-        let from = silver.stored.next_sequence;
-        if !announced {
-            info!(table = %context.table(), from, to = end, "Silver catches up from Bronze");
-            announced = true;
-        }
-        let to = end.min(from + context.settings.batch.max_rows.max(1) as u64);
-        let Some(rows) = read(&tables.bronze, from, to).await? else {
-            return Err(LaneError::LogGap { table: context.table().clone(), from });
-        };
-        let now = |name: &str| tables.bronze.table.current_name(name).map(str::to_owned);
-        let changes = bronze::read_back(&rows, now)?;
-        let stretches = stretches(&changes, furthest(&silver.stored.position));
-        for stretch in stretches {
-            apply(context, tables, &changes, &stretch, end).await?;
-        }
-        if tables.silver.as_ref().is_some_and(|silver| silver.stored.next_sequence <= from) {
-            return Err(LaneError::LogGap { table: context.table().clone(), from });
-        }
+    let Tables { schema: source, bronze, silver: Some(silver), rejects: letters } = tables else { return Ok(()) };
+    let stored = &bronze.stored;
+    let goal =
+        Goal { next_sequence: stored.next_sequence, position: stored.position.clone(), name: stored.commit_id.clone() };
+    let anew = goal.position.generation() > silver.stored.position.generation();
+    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter, anew };
+    let from = target.silver.stored.next_sequence;
+    if from < goal.next_sequence {
+        info!(table = %context.table(), from, to = goal.next_sequence, "Silver catches up from Bronze");
     }
+    while step(context, &mut target, &goal).await? {}
     Ok(())
 }
 
+/// Merges the next bounded stretch of the log; `false` once Silver has come to its goal.
+pub async fn step(context: &LaneContext, target: &mut Target<'_>, goal: &Goal) -> Result<bool, LaneError> {
+    let from = target.silver.stored.next_sequence;
+    if from >= goal.next_sequence {
+        return Ok(false);
+    }
+    let to = goal.next_sequence.min(from + context.settings.batch.max_rows.max(1) as u64);
+    let gap = || LaneError::LogGap { table: context.table().clone(), from };
+    let rows = read(target.log, from, to).await?.ok_or_else(gap)?;
+    let now = |name: &str| target.log.current_name(name).map(str::to_owned);
+    let changes = bronze::read_back(&rows, now)?;
+    for stretch in stretches(&changes, furthest(&target.silver.stored.position)) {
+        apply(context, target, &changes, &stretch, goal).await?;
+    }
+    if target.silver.stored.next_sequence <= from { Err(gap()) } else { Ok(true) }
+}
+
 /// Rows of the log with `from <= number < to`, in order of their numbers; `None` if there are none.
-async fn read(log: &Bronze, from: u64, to: u64) -> Result<Option<RecordBatch>, LaneError> {
-    let names = bronze::logged_columns(&log.table);
+async fn read(log: &LakeTable, from: u64, to: u64) -> Result<Option<RecordBatch>, LaneError> {
+    let names = bronze::logged_columns(log);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let filter = ScanFilter::Between { column: bronze::SEQUENCE.to_owned(), from: from as i64, to: to as i64 - 1 };
-    let mut scan = log.table.scan(&names, filter, SCAN_ROWS).await?;
+    let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
     let mut batches = Vec::new();
     while let Some(found) = scan.next().await? {
         let rows = live_rows(&found)?;
@@ -116,36 +134,37 @@ fn stretches(changes: &LoggedChanges, furthest: Option<(String, i64)>) -> Vec<St
 
 async fn apply(
     context: &LaneContext,
-    tables: &mut Tables,
+    target: &mut Target<'_>,
     changes: &LoggedChanges,
     stretch: &Stretch,
-    end: u64,
+    goal: &Goal,
 ) -> Result<(), LaneError> {
-    let Tables { schema: source, bronze: log, silver: Some(silver), rejects: letters } = tables else { return Ok(()) };
+    let stored = &target.silver.stored;
     let changes = changes.slice(stretch.start, stretch.end - stretch.start);
     let mut counts = ChangeCounts::default();
     counts.add_ops(&changes.ops);
     let last = changes.len() - 1;
     let next_sequence = changes.sequences.value(last) as u64 + 1;
-    let position = if next_sequence == end {
-        log.stored.position.clone()
+    let position = if next_sequence == goal.next_sequence {
+        goal.position.clone()
     } else {
         let (order, number) = changes.place(last);
-        passed(&silver.stored.position, &log.stored.position, order, number)
+        passed(&stored.position, &goal.position, order, number)
     };
     let next = Checkpoint {
         position,
         next_sequence,
-        commit_id: format!("{}-{next_sequence}", log.stored.commit_id),
+        commit_id: format!("{}-{next_sequence}", goal.name),
         writer: context.writer.clone(),
-        epoch: epoch(context, &silver.stored),
-        transform: silver.transform.digest().map(str::to_owned),
-        bronze_snapshot: log.table.snapshot_id(),
+        epoch: epoch(context, stored),
+        transform: target.silver.transform.digest().map(str::to_owned),
+        bronze_snapshot: target.log.snapshot_id(),
         counts,
         source_times: None,
     };
-    let target = Target { source, log: &log.table, silver, letters };
-    logged::apply(context, target, changes, stretch.late, next).await?;
+    // What came later had not been there when this was late, and is merged after it.
+    let late = stretch.late.then(|| changes.sequences.value(0).unsigned_abs());
+    logged::apply(context, target, changes, late, next).await?;
     Ok(())
 }
 

@@ -50,6 +50,9 @@ pub enum LaneError {
     /// The table's settings cannot work.
     #[error("{0}")]
     Settings(String),
+    /// A table is not what it has to be, and must not be put in place.
+    #[error("{0}")]
+    Spoilt(String),
     /// Another process has taken the table over.
     #[error("fenced: {0}")]
     Fenced(String),
@@ -145,7 +148,9 @@ pub fn directive(error: &LaneError, attempt: Attempt, retry: &RetrySettings) -> 
         LaneError::Fenced(_) => Directive::StepBack,
         LaneError::Moved(_) if attempt.number == 1 => Directive::Reopen,
         // Waiting cannot mend these: someone has to change the configuration or the data.
-        LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) => Directive::Quarantine,
+        LaneError::Schema(_) | LaneError::SchemaOf { .. } | LaneError::Settings(_) | LaneError::Spoilt(_) => {
+            Directive::Quarantine
+        }
         LaneError::Source(source) if source.is_permanent() => Directive::Quarantine,
         LaneError::Transform(transform) if transform.is_permanent() => Directive::Quarantine,
         LaneError::Lake(lake) if matches!(**lake, LakeError::Schema { .. } | LakeError::PositionLost(_)) => {

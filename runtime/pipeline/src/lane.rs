@@ -15,7 +15,7 @@ use crate::status::LaneState;
 use crate::tables::{self, Tables};
 use crate::upkeep::{Finished, Upkeep};
 use crate::write::Kind;
-use crate::{catch_up, index, late, replay, rolled_back, write};
+use crate::{catch_up, index, late, reload, replay, rolled_back, write};
 
 /// Files in one commit, at most: its position must remember all of them by name.
 const MAX_FILES: usize = RECENT_FILES / 2;
@@ -100,8 +100,10 @@ async fn session(context: &LaneContext, failures: &mut Failures) -> Result<End, 
     };
     rolled_back::follow_bronze(context, &mut tables).await?;
     if let Some(silver) = &mut tables.silver {
+        reload::resume(context, silver).await?;
         index::follow(context, silver).await?;
         catch_up::catch_up(context, &mut tables).await?;
+        reload::finish_if_through(context, &mut tables).await?;
     }
     report_silver(context, &tables);
     let position = tables.position().clone();
@@ -243,6 +245,7 @@ impl Session<'_> {
             self.collector.ask_again();
             return Ok(None);
         }
+        reload::finish(self.context, &mut self.tables).await?;
         self.replay().await?;
         if self.context.once {
             self.upkeep.finish(self.context, &mut self.tables).await?;
@@ -370,6 +373,7 @@ impl Session<'_> {
         }
         let done = written?;
         drop(reserved);
+        reload::finish_if_through(self.context, &mut self.tables).await?;
         self.failures.count = 0;
         report(self.context, &done, late_files);
         report_silver(self.context, &self.tables);

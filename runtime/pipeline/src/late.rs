@@ -22,13 +22,14 @@ use crate::tables::Silver;
 const SCAN_ROWS: usize = 65_536;
 
 /// Takes out of `fold` every key of which Bronze holds a later change than the last one of it here. `places` are those of
-/// the rows that were folded.
+/// the rows that were folded. Rows of Bronze from number `below` on do not count.
 pub async fn supersede(
     context: &LaneContext,
     log: &LakeTable,
     silver: &Silver,
     shaping: &Shaping,
     places: &[(&str, i64)],
+    below: u64,
     fold: &mut Fold,
 ) -> Result<(), LaneError> {
     let Some(oldest) = places.iter().min() else { return Ok(()) };
@@ -37,7 +38,7 @@ pub async fn supersede(
     let filter = ScanFilter::Text { column: bronze::SOURCE_ORDER.to_owned(), from: oldest.0.to_owned(), to: None };
     let mut scan = log.scan(&names, filter, SCAN_ROWS).await?;
     while let Some(found) = scan.next().await? {
-        let Some(newer) = newer(oldest, places, &live_rows(&found)?, fold)? else { continue };
+        let Some(newer) = newer(oldest, places, &before(live_rows(&found)?, below)?, fold)? else { continue };
         if shaping.changes_rows() {
             supersede_by_shaped(context, log, silver, shaping, places, &newer, fold).await?;
         } else {
@@ -47,11 +48,21 @@ pub async fn supersede(
     Ok(())
 }
 
+/// Those of the rows of Bronze whose number is below this.
+fn before(rows: RecordBatch, below: u64) -> Result<RecordBatch, ArrowError> {
+    if below == u64::MAX {
+        return Ok(rows);
+    }
+    let is_before = |number: Option<i64>| Some(number.is_some_and(|number| number.unsigned_abs() < below));
+    let wanted: BooleanArray = bronze::sequences(&rows)?.iter().map(is_before).collect();
+    if wanted.true_count() == rows.num_rows() { Ok(rows) } else { filter_record_batch(&rows, &wanted) }
+}
+
 /// What is read of Bronze where its rows have Silver's keys.
 fn key_columns(log: &LakeTable, silver: &Silver) -> Vec<String> {
     let stored: Vec<String> = log.columns().into_iter().map(|column| column.name).collect();
     let before = silver.key.iter().map(|key| format!("{}{key}", bronze::BEFORE_PREFIX));
-    let own = [bronze::OP, bronze::SOURCE_ORDER, bronze::SOURCE_ROW].map(str::to_owned);
+    let own = [bronze::OP, bronze::SOURCE_ORDER, bronze::SOURCE_ROW, bronze::SEQUENCE].map(str::to_owned);
     own.into_iter().chain(silver.key.iter().cloned()).chain(before.filter(|name| stored.contains(name))).collect()
 }
 

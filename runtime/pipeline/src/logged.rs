@@ -27,18 +27,23 @@ pub struct Target<'a> {
     pub silver: &'a mut Silver,
     /// The dead letters.
     pub letters: &'a mut Option<LakeTable>,
+    /// What tells which of them are stored already.
+    pub known: Known,
+    /// Whether a truncate begins the table anew, as readers are to see it.
+    pub anew: bool,
 }
 
 /// Merges logged changes: rows that the transform rejects go to the dead letters, unless they are there, then Silver is
-/// committed with `next`. A change that is `late` leaves the keys of newer ones alone. Returns what was rejected.
+/// committed with `next`. Changes that are `late` leave the keys of newer ones alone, which Bronze holds below that number.
+/// Returns what was rejected.
 pub async fn apply(
     context: &LaneContext,
-    target: Target<'_>,
+    target: &mut Target<'_>,
     changes: LoggedChanges,
-    late: bool,
+    late: Option<u64>,
     mut next: Checkpoint,
 ) -> Result<Vec<Rejected>, LaneError> {
-    let Target { source, log, silver, letters } = target;
+    let Target { source, log, silver, letters, known, anew } = target;
     let schema = silver.change_for(context, source).await?;
     follow_key(context, silver, &schema).await?;
     let shaping = Shaping::of(silver, source, &schema)?;
@@ -54,10 +59,10 @@ pub async fn apply(
     let ShapedPart { part, sources, rejects: rejected } = shaped;
     let rows = part.ops.len();
     let mut fold = fold(context, silver, vec![part]).await?;
-    if late {
+    if let Some(below) = late {
         let source = |row: usize| sources.as_ref().map_or(row, |sources| sources.value(row) as usize);
         let places: Vec<(&str, i64)> = (0..rows).map(|row| changes.place(source(row))).collect();
-        late::supersede(context, log, silver, &shaping, &places, &mut fold).await?;
+        late::supersede(context, log, silver, &shaping, &places, below, &mut fold).await?;
     }
     let partition = context.table().to_string();
     let place = |row: usize| {
@@ -67,9 +72,8 @@ pub async fn apply(
     };
     let new = rejects::of_rows(&changes.rows, rejected.clone(), place)?;
     let of_letters = Checkpoint { position: Default::default(), ..next.clone() };
-    next.counts.rejected +=
-        rejects::commit(context, letters, new.iter().collect(), &of_letters, Known::ByLetter).await?;
+    next.counts.rejected += rejects::commit(context, letters, new.iter().collect(), &of_letters, *known).await?;
     let merged = merge(context, silver, &schema, fold).await?;
-    commit_silver(context, silver, merged, schema, next).await?;
+    commit_silver(context, silver, merged, schema, next, *anew).await?;
     Ok(rejected)
 }

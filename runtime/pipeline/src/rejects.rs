@@ -8,7 +8,7 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{ArrowError, Schema};
 use sluice_change::{ChangeCounts, Checkpoint, Column, ColumnType, Origin, Reject, SchemaChange};
-use sluice_lake::{LakeColumn, LakeTable, ScanFilter, TableChange};
+use sluice_lake::{LakeColumn, LakeError, LakeTable, ScanFilter, TableChange};
 use sluice_platform::failpoint;
 use sluice_transform::Rejected;
 
@@ -63,6 +63,8 @@ pub enum Known {
     ByPosition,
     /// The letters themselves, for records that a transform rejected and that were read before.
     ByLetter,
+    /// The same while another process may run the table: its position stays as it is.
+    Beside,
 }
 
 /// Stores dead letters, those that are not stored yet. `letters` is made where it is missing. Returns how many were new.
@@ -81,11 +83,14 @@ pub async fn commit(
         Some(table) => table,
         None => tables::create_rejects(context).await?,
     };
+    if known == Known::Beside {
+        table.refresh().await?;
+    }
     let stored = table.checkpoint()?;
     let is_stored = |reject: &&Reject| is_stored(reject, stored.as_ref(), &next.commit_id);
     let (told, mut new): (Vec<&Reject>, Vec<&Reject>) = match known {
         Known::ByPosition => rejects.into_iter().partition(is_stored),
-        Known::ByLetter => (rejects, Vec::new()),
+        Known::ByLetter | Known::Beside => (rejects, Vec::new()),
     };
     // Another transform may have let pass what this one rejects: only the letters themselves tell.
     let told: Vec<&Reject> = told.into_iter().filter(|reject| reject.layout.as_deref() == Some(IN_BRONZE)).collect();
@@ -97,6 +102,18 @@ pub async fn commit(
         let encoder = table.encoder_after(&schema)?;
         let encoded = context.services.cpu.run(move || encoder.encode(&[rows])).await?;
         let files = table.store(encoded).await?;
+        if known == Known::Beside {
+            let count = new.len() as u64;
+            let id = context.services.entropy.uuid().to_string();
+            if let Err(error) = table.append_beside(&files, &schema, &id).await {
+                if !matches!(error, LakeError::Unresolved { .. }) {
+                    table.discard(files).await;
+                }
+                return Err(error.into());
+            }
+            *letters = Some(table);
+            return Ok(count);
+        }
         let expected = stored.clone();
         let mut position = next.position.clone();
         if let Some(stored) = &stored {

@@ -26,7 +26,7 @@ use crate::bronze::{self, LoggedChanges};
 use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::logged::{self, Target};
-use crate::rejects::IN_BRONZE;
+use crate::rejects::{IN_BRONZE, Known};
 use crate::tables::Tables;
 use crate::write::{self, Done, Kind, epoch, expected, land};
 
@@ -309,8 +309,8 @@ async fn shape_again(
     let Tables { schema: source, bronze, silver: Some(silver), rejects: letters } = tables else {
         return Ok(Vec::new());
     };
-    let target = Target { source, log: &bronze.table, silver, letters };
-    let still = logged::apply(context, target, changes, true, next).await?;
+    let mut target = Target { source, log: &bronze.table, silver, letters, known: Known::ByLetter, anew: false };
+    let still = logged::apply(context, &mut target, changes, Some(u64::MAX), next).await?;
     let mut still: HashMap<(String, u64), String> =
         still.into_iter().map(|rejected| (places[rejected.row as usize].clone(), rejected.reason)).collect();
     let mut done = Vec::new();

@@ -176,7 +176,7 @@ async fn open_silver(
     let key_schema = Arc::new(key_schema(&bronze::plain_schema(&table.arrow_schema()), &wanted.key)?);
     let extractor = Arc::new(key_extractor(&key_schema)?);
     let stored = rolled_back::of_silver(&table)?;
-    note_other_transform(&table, &stored, transform.digest());
+    note_other_transform(context, &table, &stored, transform.digest())?;
     let index = context.index.clone();
     let mut silver = Silver { table, stored, key: wanted.key, key_schema, extractor, index, transform };
     index::attach(context, &mut silver).await?;
@@ -205,16 +205,31 @@ fn renames_after(renames: &BTreeMap<String, String>, output: &TableSchema) -> BT
 }
 
 /// Says that rows which are there were shaped by another transform: they stay as they are.
-fn note_other_transform(table: &LakeTable, stored: &Checkpoint, digest: Option<&str>) {
+fn note_other_transform(
+    context: &LaneContext,
+    table: &LakeTable,
+    stored: &Checkpoint,
+    digest: Option<&str>,
+) -> Result<(), LaneError> {
     if stored.commit_id.is_empty() || stored.transform.as_deref() == digest {
-        return;
+        return Ok(());
     }
     let named = |digest: Option<&str>| digest.unwrap_or("none").to_owned();
+    if stored.writer == context.writer && table.was_made_anew()? {
+        return Err(LaneError::Settings(format!(
+            "{} was made anew with another transform ({}) than this process has ({}): start this process again with the \
+             present configuration",
+            table.ident(),
+            named(stored.transform.as_deref()),
+            named(digest)
+        )));
+    }
     warn!(
         table = %table.ident(), was = named(stored.transform.as_deref()), now = named(digest),
         "the transform has changed: rows that Silver holds stay as they were shaped, new changes are shaped anew; to have \
-         all of them shaped anew, remove this table, which is then made from Bronze"
+         all of them shaped anew, run `sluice rebuild {}`", context.table()
     );
+    Ok(())
 }
 
 /// A table merged by one key cannot go on by another.

@@ -20,7 +20,7 @@ use crate::merge::{Fold, MergePart, MergePlan, Missing};
 use crate::rejects::Known;
 use crate::shaping::{ShapedPart, Shaping};
 use crate::tables::{Bronze, SchemaChanges, Silver, Tables};
-use crate::{bronze, index, late, rejects};
+use crate::{bronze, index, late, rejects, reload};
 
 /// What a committed batch did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,7 +91,7 @@ pub async fn write(
         (kind, &mut fold, &tables.silver, &shaping)
     {
         let places = places(&batches, &sources);
-        late::supersede(context, &tables.bronze.table, silver, shaping, &places, fold).await?;
+        late::supersede(context, &tables.bronze.table, silver, shaping, &places, u64::MAX, fold).await?;
     }
     let found = match (&tables.silver, fold) {
         (Some(silver), Some(fold)) => Some(index::find(context, silver, fold).await?),
@@ -118,8 +118,9 @@ pub async fn write(
         }
         done.unsent_without_row = merged.plan.unsent_without_row;
         let transform = silver.transform.digest().map(str::to_owned);
+        let anew = next.position.generation() > silver.stored.position.generation();
         let stored = Checkpoint { bronze_snapshot: tables.bronze.table.snapshot_id(), transform, ..next };
-        commit_silver(context, silver, merged, changes.silver, stored).await?;
+        commit_silver(context, silver, merged, changes.silver, stored, anew).await?;
     }
     Ok(done)
 }
@@ -423,14 +424,19 @@ async fn commit_bronze(
     Ok(())
 }
 
-/// Stores and commits what was merged, then lets the index follow.
+/// Stores and commits what was merged, then lets the index follow. A truncate with which the table begins `anew` leaves what
+/// readers see as it is until the new rows are all there.
 pub async fn commit_silver(
     context: &LaneContext,
     silver: &mut Silver,
     merged: Merged,
     schema: SchemaChange,
     next: Checkpoint,
+    anew: bool,
 ) -> Result<(), LaneError> {
+    if anew && merged.plan.truncated {
+        reload::begin(context, silver).await?;
+    }
     failpoint::hit("silver.before-files");
     let files = silver.table.store(merged.files).await?;
     let (placed, written) = (placed(&files), files.clone());

@@ -3,14 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
-use iceberg::TableRequirement;
 use iceberg::spec::{Snapshot, TableMetadata, TableMetadataBuilder};
 use roaring::RoaringBitmap;
 use sluice_change::Checkpoint;
 
 use super::mapping::RowMapping;
 use super::work::Rewritten;
-use crate::commit::{FIRST_WAIT, LONGEST_WAIT, MAIN};
+use crate::commit::{FIRST_WAIT, LONGEST_WAIT};
 use crate::live::DeleteSource;
 use crate::snapshot::{Draft, FileChange};
 use crate::table::ancestors;
@@ -19,7 +18,7 @@ use crate::{CatalogOutcome, FileId, LakeError, LakeTable, LiveFile, Proposal, Wr
 /// Key in the summary of a snapshot that only moves rows: which rewrite it is.
 const REWRITE_KEY: &str = "sluice.rewrite";
 /// Key of the encoded checkpoint, which such a snapshot carries on.
-const CHECKPOINT_KEY: &str = "sluice.checkpoint";
+pub(crate) const CHECKPOINT_KEY: &str = "sluice.checkpoint";
 
 /// What became of a rewrite.
 #[derive(Debug, Clone)]
@@ -141,8 +140,9 @@ impl LakeTable {
         let ours = |snapshot: &&iceberg::spec::SnapshotRef| {
             snapshot.summary().additional_properties.get(REWRITE_KEY) == Some(&rewritten.id)
         };
-        let found = ancestors(metadata).take(self.context.settings.inspected_ancestors).find(ours)?;
-        let alone = metadata.current_snapshot_id() == Some(found.snapshot_id()) && found.parent_snapshot_id() == before;
+        let found =
+            ancestors(metadata, &self.context.branch).take(self.context.settings.inspected_ancestors).find(ours)?;
+        let alone = self.snapshot_id() == Some(found.snapshot_id()) && found.parent_snapshot_id() == before;
         Some((found.snapshot_id(), alone))
     }
 
@@ -248,21 +248,14 @@ impl LakeTable {
     }
 
     /// Adds a snapshot and nothing else.
-    fn snapshot_proposal(&self, snapshot: Snapshot) -> Result<Proposal, LakeError> {
+    pub(crate) fn snapshot_proposal(&self, snapshot: Snapshot) -> Result<Proposal, LakeError> {
         let metadata = &self.stored.metadata;
-        let requirements = vec![
-            TableRequirement::UuidMatch { uuid: metadata.uuid() },
-            TableRequirement::RefSnapshotIdMatch {
-                r#ref: MAIN.to_owned(),
-                snapshot_id: metadata.current_snapshot_id(),
-            },
-        ];
         let built = TableMetadata::clone(metadata)
             .into_builder(None)
-            .set_branch_snapshot(snapshot, MAIN)
+            .set_branch_snapshot(snapshot, &self.context.branch)
             .and_then(TableMetadataBuilder::build)
             .map_err(LakeError::metadata(&self.context.ident, "add the snapshot of a rewrite to the table"))?;
-        Ok(Proposal { requirements, updates: built.changes })
+        Ok(Proposal { requirements: self.standing(), updates: built.changes })
     }
 }
 

@@ -15,6 +15,7 @@ mod settings;
 mod sort;
 mod work;
 
+pub(crate) use commit::CHECKPOINT_KEY;
 pub use commit::RewriteOutcome;
 pub use mapping::{Moved, RowMapping};
 pub use plan::{CompactionJob, CompactionPlan};

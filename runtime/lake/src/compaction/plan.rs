@@ -99,7 +99,7 @@ impl LakeTable {
         let rested = now_ms.saturating_sub(i64::try_from(settings.settled_after.as_millis()).unwrap_or(i64::MAX));
         let facts = Facts {
             order: column.map(|field| field.id),
-            settled: ancestors(metadata)
+            settled: ancestors(metadata, &self.context.branch)
                 .find(|snapshot| snapshot.timestamp_ms() <= rested)
                 .map(|snapshot| snapshot.sequence_number()),
             sorted: Sorting::of(metadata).map(|sorting| sorting.id),

@@ -94,7 +94,7 @@ impl LakeTable {
     ) -> Result<Option<CompactionWork>, LakeError> {
         let (context, metadata) = (&self.context, &self.stored.metadata);
         let ident = &context.ident;
-        let Some(snapshot) = metadata.current_snapshot() else { return Ok(None) };
+        let Some(snapshot) = self.head() else { return Ok(None) };
         let scanned;
         let live = match &self.live {
             Some(live) => live,

@@ -9,7 +9,7 @@ use crate::{FormatVersion, LakeTable};
 /// Checks what must hold of the manifests of every snapshot: one delete file for a data file, no deleted entry back as
 /// existing, sequence numbers kept, row ids kept and not shared. `row_ids` collects them over snapshots.
 pub async fn check_manifests(table: &LakeTable, row_ids: &mut HashMap<String, i64>) {
-    let current = table.stored.metadata.current_snapshot().unwrap();
+    let current = table.head().unwrap();
     let mut data = HashSet::new();
     let mut referenced = HashSet::new();
     let mut ranges = Vec::new();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::duplicate_mod, reason = "the same tests run over both kinds of catalog")]
 
+mod beside;
+mod branches;
 mod commit_matrix;
 mod compaction;
 mod compaction_cases;

@@ -61,7 +61,8 @@ async fn expired_snapshots_take_only_their_own_files_with_them() {
     for version in [FormatVersion::V2, FormatVersion::V3] {
         let (fixture, mut table) = scene(1, version).await;
         let wanted = ids(&table).await;
-        let kept: Vec<i64> = crate::table::ancestors(&table.stored.metadata).take(4).map(|s| s.snapshot_id()).collect();
+        let kept: Vec<i64> =
+            crate::table::ancestors(&table.stored.metadata, "main").take(4).map(|s| s.snapshot_id()).collect();
         let mut then = Vec::new();
         for id in &kept {
             then.push(ids(&at_snapshot(&table, *id).await).await);
@@ -92,7 +93,7 @@ async fn expired_snapshots_take_only_their_own_files_with_them() {
 #[tokio::test]
 async fn branches_tags_and_snapshots_in_use_stay_readable() {
     let (fixture, mut table) = scene(2, FormatVersion::V3).await;
-    let all: Vec<i64> = crate::table::ancestors(&table.stored.metadata).map(|s| s.snapshot_id()).collect();
+    let all: Vec<i64> = crate::table::ancestors(&table.stored.metadata, "main").map(|s| s.snapshot_id()).collect();
     let reference = |id, retention| SnapshotReference::new(id, retention);
     let tag = reference(all[8], SnapshotRetention::Tag { max_ref_age_ms: None });
     let branch = reference(all[6], SnapshotRetention::branch(Some(2), None, None));

@@ -1,13 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use iceberg::spec::{SnapshotRef, SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::spec::{SnapshotRef, SnapshotRetention, TableMetadata};
 use iceberg::{TableRequirement, TableUpdate};
 use sluice_change::Checkpoint;
 
 use super::reachable::{Removal, unreachable};
+use crate::branch::{MAIN, references};
 use crate::commit::{FIRST_WAIT, LONGEST_WAIT};
-use crate::table::{ancestors, of_snapshot};
+use crate::table::{ancestors, head_id, lineage, of_snapshot};
 use crate::{CatalogOutcome, LakeError, LakeTable, Proposal, TableIdent};
 
 /// Table property of every engine: how old a snapshot may become, in milliseconds.
@@ -81,19 +82,6 @@ impl Retention {
     }
 }
 
-/// The branches and tags of a table.
-fn references(ident: &TableIdent, metadata: &TableMetadata) -> Result<HashMap<String, SnapshotReference>, LakeError> {
-    // The iceberg crate keeps them to itself; what it writes does not.
-    let read = || {
-        let value = serde_json::to_value(metadata)?;
-        match value.get("refs") {
-            Some(refs) => serde_json::from_value(refs.clone()),
-            None => Ok(HashMap::new()),
-        }
-    };
-    read().map_err(|error: serde_json::Error| LakeError::metadata(ident, "read the table's branches")(error.into()))
-}
-
 /// The snapshots that go, oldest first.
 fn expired(
     ident: &TableIdent,
@@ -111,11 +99,12 @@ fn expired(
     let mut kept: HashSet<i64> = in_use.iter().copied().collect();
     // What lies between stays as well: a snapshot apart from its branch would be taken for one that was rolled back.
     for id in in_use {
-        let mut newer: Vec<i64> = ancestors(metadata).map(|snapshot| snapshot.snapshot_id()).collect();
+        let mut newer: Vec<i64> = ancestors(metadata, MAIN).map(|snapshot| snapshot.snapshot_id()).collect();
         if let Some(place) = newer.iter().position(|newer| newer == id) {
             kept.extend(newer.drain(..place));
         }
     }
+    let mut branches: HashSet<i64> = ancestors(metadata, MAIN).map(|snapshot| snapshot.snapshot_id()).collect();
     for reference in references(ident, metadata)?.into_values() {
         let SnapshotRetention::Branch { min_snapshots_to_keep, max_snapshot_age_ms, .. } = reference.retention else {
             kept.insert(reference.snapshot_id);
@@ -123,20 +112,13 @@ fn expired(
         };
         let min = min_snapshots_to_keep.and_then(|min| usize::try_from(min).ok());
         let retention = table.with(min, max_snapshot_age_ms);
-        let mut next = metadata.snapshot_by_id(reference.snapshot_id);
-        let mut place = 0;
-        while let Some(snapshot) = next {
-            if !retention.keeps(place, age_ms(snapshot)) {
-                break;
-            }
-            kept.insert(snapshot.snapshot_id());
-            place += 1;
-            next = snapshot.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
-        }
+        let of_branch = || lineage(metadata, metadata.snapshot_by_id(reference.snapshot_id));
+        branches.extend(of_branch().map(|snapshot| snapshot.snapshot_id()));
+        let mut places = of_branch().zip(0..).take_while(|(snapshot, place)| retention.keeps(*place, age_ms(snapshot)));
+        kept.extend(places.by_ref().map(|(snapshot, _)| snapshot.snapshot_id()));
     }
     kept.extend(up_to_the_position(ident, metadata)?);
     let longest = table.max_age_ms.max(table.safe_ms);
-    let branches: HashSet<i64> = ancestors(metadata).map(|snapshot| snapshot.snapshot_id()).collect();
     let goes = |snapshot: &&SnapshotRef| {
         let id = snapshot.snapshot_id();
         // One that belongs to no branch any more was rolled back: someone may still want to look at it.
@@ -153,7 +135,7 @@ fn up_to_the_position(ident: &TableIdent, metadata: &TableMetadata) -> Result<Ve
     let property = Checkpoint::from_properties(|key| metadata.properties().get(key));
     let property = property.map_err(LakeError::checkpoint(ident))?;
     let mut passed = Vec::new();
-    for snapshot in ancestors(metadata) {
+    for snapshot in ancestors(metadata, MAIN) {
         passed.push(snapshot.snapshot_id());
         if let Some(carried) = of_snapshot(ident, snapshot)? {
             return Ok(if property.as_ref() == Some(&carried) { Vec::new() } else { passed });
@@ -187,7 +169,9 @@ impl LakeTable {
             let before = std::sync::Arc::clone(&self.stored.metadata);
             let (context, proposal) = (&self.context, expiry_proposal(&self.context.ident, &before, &gone)?);
             match context.catalog.commit(&context.seams, &context.ident, &self.stored, proposal).await? {
-                CatalogOutcome::Committed(stored) if stored.metadata.current_snapshot_id() == self.snapshot_id() => {
+                CatalogOutcome::Committed(stored)
+                    if head_id(&stored.metadata, &context.branch) == self.snapshot_id() =>
+                {
                     self.stored = stored;
                 }
                 CatalogOutcome::Committed(_) | CatalogOutcome::Conflict => self.reload(&[]).await?,

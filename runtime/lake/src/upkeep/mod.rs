@@ -6,6 +6,7 @@ mod reachable;
 
 pub use expiry::ExpirySettings;
 pub use orphans::OrphanSettings;
+pub(crate) use reachable::unreachable;
 pub use reachable::{Removal, RemovedFile};
 
 #[cfg(test)]

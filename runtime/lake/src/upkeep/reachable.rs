@@ -155,7 +155,7 @@ fn read_each(
 }
 
 /// The files that the snapshots `gone` of `before` need and those `kept` do not; removes them if `delete` says so.
-pub(super) async fn unreachable(
+pub(crate) async fn unreachable(
     context: &Context,
     before: &TableMetadata,
     kept: &[SnapshotRef],

@@ -146,6 +146,11 @@ impl LaneIndex {
         result
     }
 
+    /// Number of keys, rows that are gone included; `None` where it is not known without reading.
+    pub fn key_count(&self) -> Option<u64> {
+        self.lock().as_ref()?.index.key_count()
+    }
+
     fn budget_bytes(&self) -> usize {
         self.lock().as_ref().map_or(0, |open| open.budget_bytes)
     }
@@ -193,7 +198,7 @@ impl LaneIndex {
     }
 
     /// Takes on the table's snapshot, of which all rows are in the index now.
-    fn arrive(&self, table: &LakeTable) -> Result<(), IndexError> {
+    pub fn arrive(&self, table: &LakeTable) -> Result<(), IndexError> {
         self.with(|open| {
             open.files.clear();
             open.note(table.live_files().map(|file| (file.id, Arc::clone(&file.path))));

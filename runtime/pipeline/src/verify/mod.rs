@@ -30,6 +30,7 @@ use thiserror::Error;
 use compare::Findings;
 pub use compare::{Actual, Counts, Difference, Kind};
 use keys::{Choice, KeyHash};
+pub use open::refuse_open_renames;
 use open::{Opened, Pinned};
 use pass::Pass;
 pub use report::{Verdict, VerifyReport};
@@ -99,8 +100,7 @@ pub enum VerifyError {
     /// The transform is another one now.
     #[error(
         "the transform of {table} has changed since Silver was written last (it was {was}, it is {now}): rows that the older \
-         one shaped may differ and be right. Remove Silver, which is then made anew from Bronze, or compare all the same \
-         with --anyway"
+         one shaped may differ and be right. Make Silver anew with `sluice rebuild {table}`, or compare all the same with --anyway"
     )]
     OtherTransform {
         /// The source table.

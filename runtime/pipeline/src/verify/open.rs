@@ -87,7 +87,7 @@ pub async fn open(lane: &LaneSettings, seams: &VerifySeams) -> Result<Opened, Ve
 }
 
 /// Columns that the configuration renames and that still have their old names: rows would be shaped by the wrong ones.
-fn refuse_open_renames(lane: &LaneSettings, log: &LakeTable) -> Result<(), VerifyError> {
+pub fn refuse_open_renames(lane: &LaneSettings, log: &LakeTable) -> Result<(), VerifyError> {
     let columns = log.columns().into_iter().map(|column| Column::new(column.name, column.column_type)).collect();
     let stored = TableSchema { columns, key: Vec::new() };
     let open = stored.renames(&rename::with_images(&lane.renames)).map_err(LaneError::from)?;

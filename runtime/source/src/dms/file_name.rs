@@ -265,6 +265,16 @@ mod tests {
             .collect();
         assert!(phases.windows(2).all(|pair| format!("{}/", pair[0]) < format!("{}/", pair[1])), "{phases:?}");
         assert_eq!((phases[0].as_str(), phases[1].as_str(), phases[9].as_str()), ("0", "1", "90"));
+        let mut position = sluice_change::Position::start();
+        position.begin_generation(sluice_change::Generation {
+            number: 1,
+            loaded_from_us: 0,
+            changes_after: String::new(),
+        });
+        for (number, phase) in phases.iter().enumerate() {
+            position.advance_file("t", &format!("{phase}/x"), 1, 1, true);
+            assert_eq!(position.is_loading_anew(), number % 2 == 0, "{phase}");
+        }
     }
 
     #[test]

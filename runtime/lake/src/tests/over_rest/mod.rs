@@ -1,5 +1,9 @@
 //! The tests of the commit contract, of compaction and of upkeep once more, with HTTP between the lake and its catalog.
 
+#[path = "../beside.rs"]
+mod beside;
+#[path = "../branches.rs"]
+mod branches;
 #[path = "../commit_matrix.rs"]
 mod commit_matrix;
 #[path = "../compaction.rs"]
