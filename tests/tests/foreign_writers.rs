@@ -131,6 +131,8 @@ fn rows_that_spark_deletes_come_back_only_when_the_source_changes_them() {
         let expected = gone_on_from(history, found, *arrived);
         assert!(expected.len() < history.model().len(), "all rows came back");
         assert_layers(history, &ended.read(&mut spark, table), &expected);
+        // By Bronze the rows would have to be there.
+        ended.verify(&program, table).expect_code(exit::PARTIAL).expect_words(&["NOT equal", "Silver has no row"]);
     }
 }
 
