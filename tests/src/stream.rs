@@ -180,11 +180,16 @@ impl Ended {
         if let Some(reader) = readers::pyiceberg() {
             reader.assert_exact(&all);
         }
-        let config = self.scenario.config();
-        let tables: Vec<String> = self.histories.iter().map(|history| history.spec.name.to_string()).collect();
-        let mut arguments = vec!["verify", "--full", "--config", config.to_str().expect("a path of text")];
-        arguments.extend(tables.iter().map(String::as_str));
-        program.run_in(self.scenario.path(), &arguments).expect_code(exit::SUCCESS);
+        for table in 0..self.histories.len() {
+            self.verify(program, table).expect_code(exit::SUCCESS);
+        }
+    }
+
+    /// What `sluice verify` says of all keys of a table.
+    pub fn verify(&self, program: &Program, table: usize) -> Finished {
+        let (config, name) = (self.scenario.config(), self.histories[table].spec.name.to_string());
+        let config = config.to_str().expect("a path of text");
+        program.run_in(self.scenario.path(), &["verify", "--full", "--config", config, &name])
     }
 
     /// Both layers of a table, by our own reader, by Spark and by PyIceberg.
