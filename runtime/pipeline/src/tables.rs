@@ -13,7 +13,7 @@ use tracing::warn;
 
 use crate::context::LaneContext;
 use crate::error::LaneError;
-use crate::{bronze, rejects, rename};
+use crate::{bronze, rebuild, rejects, rename};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -224,7 +224,8 @@ fn note_other_transform(
         return Ok(());
     }
     let named = |digest: Option<&str>| digest.unwrap_or("none").to_owned();
-    if stored.writer == context.writer && table.was_made_anew()? {
+    let by_rebuild = table.was_made_anew()?.is_some_and(|id| id.starts_with(rebuild::PUBLICATION));
+    if stored.writer == context.writer && by_rebuild {
         return Err(LaneError::Settings(format!(
             "{} was made anew with another transform ({}) than this process has ({}): start this process again with the \
              present configuration",
