@@ -183,6 +183,7 @@ mod tests {
         drop(cache);
         assert_eq!(caches.state().bytes, each);
         drop(other);
-        assert_eq!((caches.state().bytes, caches.state().used.len()), (0, 0));
+        let state = caches.state();
+        assert_eq!((state.bytes, state.used.len()), (0, 0));
     }
 }

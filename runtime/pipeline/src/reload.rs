@@ -76,7 +76,7 @@ pub async fn finish(context: &LaneContext, tables: &mut Tables) -> Result<(), La
         if main.checkpoint.is_some_and(|main| main.next_sequence >= silver.stored.next_sequence) {
             return Err(LaneError::Fenced(format!("{ident} was taken further while it was loaded anew")));
         }
-        let id = context.services.entropy.uuid().to_string();
+        let id = format!("reload {}", context.services.entropy.uuid());
         let wanted = Publication { id, main: main.snapshot_id, checkpoint: silver.stored.clone() };
         match silver.table.publish(&wanted).await? {
             Published::Landed { snapshot_id } => {

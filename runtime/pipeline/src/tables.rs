@@ -14,7 +14,7 @@ use tracing::warn;
 use crate::context::LaneContext;
 use crate::error::LaneError;
 use crate::index::LaneIndex;
-use crate::{bronze, index, rejects, rename, rolled_back};
+use crate::{bronze, index, rebuild, rejects, rename, rolled_back};
 
 /// The log of a lane.
 #[derive(Debug)]
@@ -215,7 +215,8 @@ fn note_other_transform(
         return Ok(());
     }
     let named = |digest: Option<&str>| digest.unwrap_or("none").to_owned();
-    if stored.writer == context.writer && table.was_made_anew()? {
+    let by_rebuild = table.was_made_anew()?.is_some_and(|id| id.starts_with(rebuild::PUBLICATION));
+    if stored.writer == context.writer && by_rebuild {
         return Err(LaneError::Settings(format!(
             "{} was made anew with another transform ({}) than this process has ({}): start this process again with the \
              present configuration",

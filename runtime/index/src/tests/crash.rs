@@ -78,7 +78,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let mut subject = Subject::new(kind, settings(folder.path(), budget), None);
-        steps.iter().for_each(|step| subject.run(step));
+        steps.iter().filter(|step| !matches!(step, Step::Relocate)).for_each(|step| subject.run(step));
         subject.run(&Step::Flush);
         subject.index = None;
         for (file, at, what, mask) in damages {

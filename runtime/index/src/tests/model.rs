@@ -228,6 +228,9 @@ impl Subject {
         let unsettled = self.now.1.iter().filter(|(_, location)| self.unsettled.contains(&location.file()));
         let (numbers, locations): (Vec<u16>, Vec<Location>) =
             unsettled.map(|(key, location)| (*key, *location)).unzip();
+        if numbers.is_empty() {
+            return;
+        }
         let (keys, snapshot) = (self.kind.keys(&numbers), self.now.0);
         self.index().apply(&keys, &locations, snapshot).unwrap();
     }

@@ -94,14 +94,14 @@ impl LakeTable {
         })
     }
 
-    /// Whether what the rows cover was said last by a branch that took their place.
-    pub fn was_made_anew(&self) -> Result<bool, LakeError> {
+    /// The publication that said last what the rows cover, if it was one: [`Publication::id`].
+    pub fn was_made_anew(&self) -> Result<Option<String>, LakeError> {
         for snapshot in ancestors(&self.stored.metadata, &self.context.branch) {
             if of_snapshot(&self.context.ident, snapshot)?.is_some() {
-                return Ok(is_published(snapshot));
+                return Ok(snapshot.summary().additional_properties.get(PUBLISHED_KEY).cloned());
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// What must hold for a commit on top of the snapshot at which the table stands.

@@ -53,6 +53,9 @@ impl LakeTable {
             self.live = Some(self.load_live().await?);
         }
         for attempt in 1..=attempts {
+            if let Some(snapshot_id) = self.publication(&wanted.id) {
+                return self.landed_late(snapshot_id).await;
+            }
             if at.is_none() || self.snapshot_id() != at {
                 return Ok(Published::Fenced);
             }
@@ -150,10 +153,16 @@ impl LakeTable {
         let is_wanted = |snapshot: &SnapshotRef| is_publication(snapshot, &wanted.id);
         let context = self.context.clone();
         let inspected = context.settings.inspected_ancestors;
-        let loaded = match context.catalog.load(&context.seams, &context.ident, Some(&self.stored)).await {
-            Ok(loaded) => loaded,
-            Err(_) if patient => None,
-            Err(error) => return Err(error),
+        let mut tries = if patient { context.settings.commit_attempts.max(1) } else { 1 };
+        // It is looked before the branch's files are let go.
+        let loaded = loop {
+            match context.catalog.load(&context.seams, &context.ident, Some(&self.stored)).await {
+                Ok(loaded) => break loaded,
+                Err(error) if !patient => return Err(error),
+                Err(error) if tries <= 1 || !error.is_transient() => return Err(self.unresolved(error)),
+                Err(_) => tries -= 1,
+            }
+            context.seams.clock.sleep(wait).await;
         };
         let landed = loaded.is_some_and(|stored| ancestors(&stored.metadata, MAIN).take(inspected).any(is_wanted));
         if landed {
@@ -169,6 +178,18 @@ impl LakeTable {
             self.foreign = noted;
         }
         Ok(landed)
+    }
+
+    /// The table stands on main after a publication that was only seen once the branch was gone: files have other numbers.
+    async fn landed_late(&mut self, snapshot_id: i64) -> Result<Published, LakeError> {
+        self.context.branch = MAIN.into();
+        self.foreign.changed = true;
+        self.forget_scanned();
+        let manifests = read_list(&self.context, &self.stored.metadata).await;
+        self.manifests = manifests.map_err(|error| self.unresolved(error))?;
+        let live = self.load_live().await.map_err(|error| self.unresolved(error))?;
+        self.live = Some(live);
+        Ok(Published::Landed { snapshot_id })
     }
 
     async fn stand_on_main(&mut self, stored: StoredTable, draft: &Draft) -> Result<(), LakeError> {

@@ -88,7 +88,7 @@ async fn a_branch_takes_mains_place_whatever_the_catalog_answers() {
             let reopened = fixture.reopened().await;
             assert_eq!(ids(&reopened).await, [5, 6, 7]);
             assert_eq!(reopened.checkpoint().unwrap(), Some(checkpoint("w", 1)));
-            assert!(reopened.was_made_anew().unwrap() && !reopened.has_branch(SIDE));
+            assert_eq!((reopened.was_made_anew().unwrap().as_deref(), reopened.has_branch(SIDE)), (Some("p"), false));
             assert_eq!(reopened.property("sluice.hold-until"), None);
             assert_eq!(reopened.head().unwrap().parent_snapshot_id(), old, "main's history goes on");
             assert_eq!(reopened.facts().snapshots, 2, "those of the branch are gone");
@@ -104,7 +104,7 @@ async fn a_branch_takes_mains_place_whatever_the_catalog_answers() {
             assert!(main.foreign().replaced);
             let mut main = fixture.reopened().await;
             append(&mut main, "w", 2, 20..22).await;
-            assert!(!main.was_made_anew().unwrap());
+            assert_eq!(main.was_made_anew().unwrap(), None);
             assert_eq!(ids(&fixture.reopened().await).await, [5, 6, 7, 20, 21]);
         }
     }
@@ -161,6 +161,21 @@ async fn a_publication_that_fails_changes_nothing_and_leaves_nothing() {
     assert_eq!(ids(&fixture.reopened().await).await, (0..10).collect::<Vec<_>>());
     let published = branch.publish(&publication(&branch, "p")).await.unwrap();
     assert!(matches!(published, Published::Landed { .. }));
+}
+
+#[tokio::test]
+async fn a_publication_whose_fate_cannot_be_seen_is_unresolved_and_found_later() {
+    let (fixture, _, mut branch) = scene(10, FormatVersion::V3).await;
+    let wanted = publication(&branch, "p");
+    fixture.catalog.inject([Some(MemoryFault::UnknownLanded)]);
+    fixture.catalog.fail_reads(true);
+    let error = branch.publish(&wanted).await.unwrap_err();
+    assert!(matches!(error, LakeError::Unresolved { .. }), "{error}");
+    fixture.catalog.fail_reads(false);
+    branch.refresh().await.unwrap();
+    let published = branch.publish(&wanted).await.unwrap();
+    assert_eq!(published, Published::Landed { snapshot_id: fixture.reopened().await.snapshot_id().unwrap() });
+    assert_eq!((branch.branch(), ids(&branch).await), ("main", vec![5, 6, 7]));
 }
 
 #[tokio::test]

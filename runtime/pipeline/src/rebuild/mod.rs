@@ -25,6 +25,9 @@ use crate::{LaneSettings, ProcessSettings};
 /// The branch on which Silver is made anew.
 pub const BRANCH: &str = "sluice-rebuild";
 
+/// Begins the names of its publications.
+pub const PUBLICATION: &str = "rebuild";
+
 /// How far a rebuild is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RebuildProgress {
@@ -146,7 +149,7 @@ struct Rebuild<'a> {
     published: Option<String>,
     /// Failures in a row; a stretch that is merged ends the row.
     failures: u32,
-    /// The commit of main, and its transform, when the rebuild began.
+    /// What main was when the rebuild began.
     began: Option<Began>,
 }
 
