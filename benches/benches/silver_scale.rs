@@ -1,7 +1,7 @@
 //! Batches of changes onto Silver tables of several sizes, in one run: what a batch takes must not grow with the table.
 //!
 //! `cargo bench -p sluice-benches --bench silver_scale`; sizes from `SLUICE_BENCH_SIZES` (rows, with commas between them),
-//! `SLUICE_BENCH_WARM` and `SLUICE_BENCH_BATCHES` (batches), `SLUICE_BENCH_CHANGES` (changes in a batch) and `SLUICE_BENCH_MEMORY` (bytes).
+//! `SLUICE_BENCH_VECTORS` (deletion vectors in a Puffin file), `SLUICE_BENCH_WARM` and `SLUICE_BENCH_BATCHES` (batches), `SLUICE_BENCH_CHANGES` (changes in a batch) and `SLUICE_BENCH_MEMORY` (bytes).
 //! With `SLUICE_BENCH_FOLDER` the lakes stay there, each in a folder named after its size, for readers.
 
 use std::ops::Range;
@@ -64,7 +64,7 @@ async fn measure(rows: u64, plan: Plan) -> Result<Measured, Failure> {
     let (folder, _temporary) = folder(rows)?;
     let tables = vec![("shop.orders".parse()?, workload::schema())];
     let storage = Arc::new(CountingStorage::default());
-    let place = Place::new(&folder, tables);
+    let place = Place::new(&folder, tables).with_vectors_per_file(size("SLUICE_BENCH_VECTORS", 1) as usize);
     let place = place.on(storage.clone(), &LocalStorage::location(&folder));
     let table = place.table_folder(&place.tables[0].0);
     std::fs::create_dir_all(&table)?;

@@ -31,6 +31,7 @@ pub struct Place {
     pub tables: Vec<(TableName, TableSchema)>,
     components: Arc<dyn Components>,
     transform: TransformSettings,
+    lake: LakeSettings,
 }
 
 impl Place {
@@ -44,7 +45,13 @@ impl Place {
             tables,
             components: Arc::new(NoComponents),
             transform: TransformSettings::default(),
+            lake: LakeSettings::default(),
         }
+    }
+
+    /// The same place with so many deletion vectors in one Puffin file.
+    pub fn with_vectors_per_file(self, vectors_per_file: usize) -> Self {
+        Self { lake: LakeSettings { vectors_per_file, ..self.lake }, ..self }
     }
 
     /// The same place with all tables shaped by these steps.
@@ -105,7 +112,7 @@ impl Place {
             entropy.clone(),
             cpu.clone(),
             &format!("{}/lake", self.root),
-            LakeSettings::default(),
+            self.lake.clone(),
         );
         Ok(Services {
             clock,

@@ -245,12 +245,17 @@ fn process_settings(document: &DocumentSection, on_s3: bool, reading: &Reading<'
     if let Some(memory) = process.memory.as_ref().filter(|memory| memory.value.0 < LEAST_MEMORY) {
         reading.fault(memory.offset, "`process.memory` is too little: give at least \"16MiB\"");
     }
+    let memory_bytes = process.memory.as_ref().map_or(defaults.memory_bytes, |memory| memory.value.0);
+    if let Some(index) = process.index_memory.as_ref().filter(|index| index.value.0 > memory_bytes) {
+        reading
+            .fault(index.offset, "`process.index_memory` is a part of `process.memory` and cannot be more than that");
+    }
     if let Some(interval) = process.poll_interval.as_ref().filter(|interval| interval.value.0.is_zero()) {
         reading.fault(interval.offset, "`process.poll_interval` must be longer than nothing, for example \"1s\"");
     }
     ProcessSettings {
         index_bytes: process.index_memory.as_ref().map(|memory| memory.value.0),
-        memory_bytes: process.memory.as_ref().map_or(defaults.memory_bytes, |memory| memory.value.0),
+        memory_bytes,
         poll_interval: process.poll_interval.as_ref().map_or(defaults.poll_interval, |interval| interval.value.0),
         stop_within: process.stop_within.map_or(defaults.stop_within, |span| span.0),
         retry_quarantined: match process.retry_quarantined {
