@@ -126,6 +126,7 @@ impl LaneError {
         match self {
             LaneError::Source(error) => error.is_outage(),
             LaneError::Lake(error) => error.is_transient(),
+            LaneError::Moved(_) => true,
             _ => false,
         }
     }
@@ -197,7 +198,7 @@ mod tests {
         let retry =
             RetrySettings { max_attempts: 5, first_wait: Duration::from_secs(1), max_wait: Duration::from_secs(4) };
         let error = LaneError::Moved("t".into());
-        let waits: Vec<Directive> = (1..=5).map(|number| directive(&error, attempt(number, true), &retry)).collect();
+        let waits: Vec<Directive> = (1..=5).map(|number| directive(&error, attempt(number, false), &retry)).collect();
         let retry_after = |seconds| Directive::Retry(Duration::from_secs(seconds));
         let fifth = Directive::Quarantine;
         assert_eq!(waits, [Directive::Reopen, retry_after(2), retry_after(4), retry_after(4), fifth]);
@@ -213,6 +214,8 @@ mod tests {
     #[test]
     fn an_outage_is_waited_out_unless_the_run_has_to_end() {
         let retry = RetrySettings::default();
+        let moved = directive(&LaneError::Moved("t".into()), attempt(1000, true), &retry);
+        assert_eq!(moved, Directive::Retry(retry.max_wait), "others may change a table as often as they like");
         let outage = LaneError::from(LakeError::Contention { table: "t".into(), attempts: 8 });
         assert_eq!(directive(&outage, attempt(1000, true), &retry), Directive::Retry(retry.max_wait));
         assert_eq!(directive(&outage, attempt(retry.max_attempts, false), &retry), Directive::Quarantine);
