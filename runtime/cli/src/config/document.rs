@@ -329,7 +329,8 @@ section! {
         min_snapshots: Located<u32>,
         /// Snapshots that stay at most, if they are old enough for their readers to have ended; default 100.
         max_snapshots: Located<u32>,
-        /// Age below which no snapshot expires, so that who reads it can end; default "30m".
+        /// Age below which no snapshot expires, so that who reads it can end, unless there are more than four times `max_snapshots`:
+        /// then its files alone stay; default "30m".
         reader_time: TimeSpan,
         /// Whether files that nothing refers to are removed; default true.
         remove_orphans: bool,

@@ -57,6 +57,23 @@ async fn scene(seed: u64, version: FormatVersion) -> (Fixture, LakeTable) {
 }
 
 #[tokio::test]
+async fn young_snapshots_expire_once_there_are_too_many_and_leave_their_files() {
+    let (fixture, mut table) = scene(91, FormatVersion::V3).await;
+    let wanted = ids(&table).await;
+    let before = objects(&fixture).await;
+    let settings =
+        |most| ExpirySettings { safe_age: Duration::from_secs(3600), max_age: Duration::ZERO, ..strict(most) };
+    assert!(table.expire(&settings(3), &[]).await.unwrap().snapshots.is_empty(), "ten are within four times three");
+    let removal = table.expire(&settings(2), &[]).await.unwrap();
+    assert_eq!((removal.snapshots.len(), table.snapshot_count()), (2, 8));
+    assert_eq!(removal.file_count, 0, "{:?}", removal.files);
+    assert!(before.is_subset(&objects(&fixture).await));
+    assert_eq!(ids(&fixture.reopened().await).await, wanted);
+    // Nobody reads them any more: what only they needed is found.
+    assert!(table.preview_orphans(&ANY_AGE).await.unwrap().file_count > 0);
+}
+
+#[tokio::test]
 async fn expired_snapshots_take_only_their_own_files_with_them() {
     for version in [FormatVersion::V2, FormatVersion::V3] {
         let (fixture, mut table) = scene(1, version).await;
@@ -135,9 +152,9 @@ async fn the_position_is_the_property_where_no_snapshot_carries_it_any_more() {
 }
 
 #[tokio::test]
-async fn young_snapshots_stay_however_many_there_are() {
+async fn young_snapshots_stay_unless_they_are_far_too_many() {
     let (_fixture, mut table) = scene(5, FormatVersion::V3).await;
-    let settings = ExpirySettings { safe_age: Duration::from_secs(60), ..strict(1) };
+    let settings = ExpirySettings { safe_age: Duration::from_secs(60), ..strict(3) };
     assert_eq!(table.expire(&settings, &[]).await.unwrap(), Removal::default());
     let by_age = ExpirySettings { max_age: Duration::ZERO, safe_age: Duration::ZERO, ..ExpirySettings::default() };
     assert_eq!(table.preview_expiry(&by_age, &[]).await.unwrap().snapshots.len(), 0, "ten stay in any case");

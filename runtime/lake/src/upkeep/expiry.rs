@@ -29,8 +29,19 @@ pub struct ExpirySettings {
     pub min_snapshots: usize,
     /// How many stay although they are young: each makes the metadata larger that every commit writes.
     pub max_snapshots: usize,
-    /// How old a snapshot becomes in any case, so that who reads it can end.
+    /// How old a snapshot becomes, so that who reads it can end, unless there are [`ExpirySettings::most_snapshots`]. The files of a
+    /// younger one stay even then: who knows them can end, and the search for orphans finds them later.
     pub safe_age: Duration,
+}
+
+/// How many times [`ExpirySettings::max_snapshots`] there may be of young snapshots.
+const MOST: usize = 4;
+
+impl ExpirySettings {
+    /// How many snapshots of a branch stay however young they are: a fast stream must not make its own metadata slow.
+    pub fn most_snapshots(&self) -> usize {
+        self.max_snapshots.max(1).saturating_mul(MOST)
+    }
 }
 
 impl Default for ExpirySettings {
@@ -50,6 +61,7 @@ struct Retention {
     max_age_ms: i64,
     min: usize,
     max: usize,
+    most: usize,
     safe_ms: i64,
 }
 
@@ -61,6 +73,7 @@ impl Retention {
             max_age_ms: milliseconds(settings.max_age),
             min: settings.min_snapshots.max(1),
             max: settings.max_snapshots.max(1),
+            most: settings.most_snapshots(),
             safe_ms: milliseconds(settings.safe_age),
         };
         let min = number(MIN_SNAPSHOTS_PROPERTY).and_then(|min| usize::try_from(min).ok());
@@ -72,13 +85,16 @@ impl Retention {
         Self {
             min: min.unwrap_or(self.min).max(1),
             max: max_age_ms.map_or(self.max, |_| usize::MAX),
+            most: max_age_ms.map_or(self.most, |_| usize::MAX),
             max_age_ms: max_age_ms.unwrap_or(self.max_age_ms),
             ..self
         }
     }
 
     fn keeps(&self, place: usize, age_ms: i64) -> bool {
-        place < self.min || age_ms < self.safe_ms || (place < self.max && age_ms < self.max_age_ms)
+        place < self.min
+            || (place < self.most && age_ms < self.safe_ms)
+            || (place < self.max && age_ms < self.max_age_ms)
     }
 }
 
@@ -145,11 +161,24 @@ fn up_to_the_position(ident: &TableIdent, metadata: &TableMetadata) -> Result<Ve
 }
 
 impl LakeTable {
+    /// Number of snapshots that the table's metadata has.
+    pub fn snapshot_count(&self) -> usize {
+        self.stored.metadata.snapshots().len()
+    }
+
+    /// Whether a snapshot is so young that someone may be reading its files.
+    fn may_be_read(&self, settings: &ExpirySettings, snapshot: &SnapshotRef) -> bool {
+        let now_ms = self.context.seams.clock.now_us() / 1000;
+        let safe_ms = i64::try_from(settings.safe_age.as_millis()).unwrap_or(i64::MAX);
+        now_ms.saturating_sub(snapshot.timestamp_ms()).max(0) < safe_ms
+    }
+
     /// What [`LakeTable::expire`] would remove now, snapshots and files; nothing is changed.
     pub async fn preview_expiry(&self, settings: &ExpirySettings, in_use: &[i64]) -> Result<Removal, LakeError> {
         let metadata = &self.stored.metadata;
         let gone = self.expired(settings, in_use)?;
-        let kept: Vec<_> = metadata.snapshots().filter(|kept| !gone.contains(&kept.snapshot_id())).cloned().collect();
+        let stays = |kept: &&SnapshotRef| !gone.contains(&kept.snapshot_id()) || self.may_be_read(settings, kept);
+        let kept: Vec<_> = metadata.snapshots().filter(stays).cloned().collect();
         unreachable(&self.context, metadata, &kept, &gone, false).await
     }
 
@@ -182,7 +211,10 @@ impl LakeTable {
             }
             let now = std::sync::Arc::clone(&self.stored.metadata);
             if gone.iter().all(|id| now.snapshot_by_id(*id).is_none()) {
-                let kept: Vec<_> = now.snapshots().cloned().collect();
+                let read = |gone: &&SnapshotRef| {
+                    now.snapshot_by_id(gone.snapshot_id()).is_none() && self.may_be_read(settings, gone)
+                };
+                let kept: Vec<_> = now.snapshots().chain(before.snapshots().filter(read)).cloned().collect();
                 return unreachable(&self.context, &before, &kept, &gone, true).await;
             }
             if attempt < attempts {

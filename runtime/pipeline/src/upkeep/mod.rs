@@ -114,6 +114,11 @@ impl Upkeep {
         {
             self.put_off(context, REWRITES, now_us, "data files cannot be rewritten now", &explain(&error));
         }
+        if let Some(expiry) = &context.settings.upkeep.expiry
+            && each(tables).any(|table| table.snapshot_count() > expiry.most_snapshots() + expiry.max_snapshots)
+        {
+            self.due_us[EXPIRY] = now_us;
+        }
         if self.comes_due(context, EXPIRY, now_us)
             && let Err(error) = self.expire(context, tables).await
         {
