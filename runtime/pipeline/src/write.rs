@@ -60,7 +60,7 @@ pub async fn write(
     if let Some(silver) = &mut tables.silver {
         index::follow_key(context, silver, &changes.silver).await?;
     }
-    let ahead = Ahead::of(tables);
+    let first = tables.bronze.stored.next_sequence;
     let shaping = match &tables.silver {
         Some(silver) => Some(Shaping::of(silver, &tables.schema, &changes.silver)?),
         None => None,
@@ -71,7 +71,7 @@ pub async fn write(
         .cpu
         .run(move || -> Result<_, LaneError> {
             let shaped = match &shaping_here {
-                Some(shaping) => shape(shaping, &batches, ahead)?,
+                Some(shaping) => shape(shaping, &batches, first)?,
                 None => ShapedBatches::default(),
             };
             let mut done = count(&batches);
@@ -139,68 +139,45 @@ struct ShapedBatches {
 /// The rows of a batch that shaped rows come from.
 #[derive(Debug)]
 struct Sources {
-    skipped: usize,
     rows: usize,
     of: Option<UInt32Array>,
 }
 
 impl Sources {
     fn of(&self, row: usize) -> usize {
-        self.skipped + self.of.as_ref().map_or(row, |sources| sources.value(row) as usize)
+        self.of.as_ref().map_or(row, |sources| sources.value(row) as usize)
     }
 }
 
-/// Where Silver stands to Bronze.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ahead {
-    /// The number of the first row to come.
-    first: u64,
-    /// Rows that Silver has already: it can be ahead only after Bronze was rolled back by hand.
-    rows: u64,
-}
-
-impl Ahead {
-    fn of(tables: &Tables) -> Self {
-        let first = tables.bronze.stored.next_sequence;
-        let rows = tables.silver.as_ref().map_or(0, |silver| silver.stored.next_sequence.saturating_sub(first));
-        Self { first, rows }
-    }
-}
-
-fn shape(shaping: &Shaping, batches: &[ChangeBatch], ahead: Ahead) -> Result<ShapedBatches, LaneError> {
-    let Ahead { mut first, rows: mut left } = ahead;
-    let mut inputs = Vec::with_capacity(batches.len());
+/// Shapes batches, the first of whose rows has the number `next` in the log.
+fn shape(shaping: &Shaping, batches: &[ChangeBatch], mut next: u64) -> Result<ShapedBatches, LaneError> {
+    let mut firsts = Vec::with_capacity(batches.len());
     for batch in batches {
-        let skip = left.min(batch.len() as u64);
-        inputs.push((first, skip as usize));
-        left -= skip;
-        first += batch.len() as u64;
+        firsts.push(next);
+        next += batch.len() as u64;
     }
-    let shaped =
-        batches.par_iter().zip(&inputs).map(|(batch, (first, skip))| shaping.shape(input(batch, *first, *skip)));
+    let shaped = batches.par_iter().zip(firsts).map(|(batch, first)| shaping.shape(input(batch, first)));
     let shaped: Vec<ShapedPart> = shaped.collect::<Result<_, _>>()?;
     let mut all = ShapedBatches::default();
-    for ((batch, shaped), (_, skipped)) in batches.iter().zip(shaped).zip(inputs) {
-        let number = |row: usize| batch.row_numbers.value(skipped + row).unsigned_abs();
-        let place = |row: usize| (Arc::clone(&batch.origin), number(row));
-        let rows = batch.rows.slice(skipped, batch.len() - skipped);
-        all.rejects.extend(rejects::of_rows(&rows, shaped.rejects, place)?);
-        all.sources.push(Sources { skipped, rows: shaped.part.ops.len(), of: shaped.sources });
+    for (batch, shaped) in batches.iter().zip(shaped) {
+        let place = |row: usize| (Arc::clone(&batch.origin), batch.row_numbers.value(row).unsigned_abs());
+        all.rejects.extend(rejects::of_rows(&batch.rows, shaped.rejects, place)?);
+        all.sources.push(Sources { rows: shaped.part.ops.len(), of: shaped.sources });
         all.parts.push(shaped.part);
     }
     Ok(all)
 }
 
-/// The rows of a batch from number `skip` on, whose first row has the number `first` in the log.
-fn input(batch: &ChangeBatch, first: u64, skip: usize) -> Input {
-    let (start, length) = (first as i64 + skip as i64, batch.len() - skip);
+/// The rows of a batch, whose first row has the number `first` in the log.
+fn input(batch: &ChangeBatch, first: u64) -> Input {
+    let first = first as i64;
     Input {
-        rows: batch.rows.slice(skip, length),
-        ops: batch.ops[skip..].to_vec(),
-        ordinals: Int64Array::from_iter_values(start..start + length as i64),
-        times: batch.commit_times.as_ref().map(|times| times.slice(skip, length)),
-        before: batch.before.as_ref().map(|before| before.slice(skip, length)),
-        unsent: batch.unsent.as_ref().and_then(|unsent| unsent.slice(skip, length)),
+        rows: batch.rows.clone(),
+        ops: batch.ops.clone(),
+        ordinals: Int64Array::from_iter_values(first..first + batch.len() as i64),
+        times: batch.commit_times.clone(),
+        before: batch.before.clone(),
+        unsent: batch.unsent.clone(),
     }
 }
 

@@ -175,7 +175,7 @@ impl Following<'_> {
             read += placed.rows;
             let lent = index.clone();
             let take_in = move || lent.take_in(&placed.keys, &placed.locations).map(Sightings::of);
-            let before = cpu.run(take_in).await?.alive(&self.silver.table).await?;
+            let before = cpu.run(take_in).await?.alive(self.context, &self.silver.table).await?;
             duplicates += before.iter().filter(|location| location.is_present()).count() as u64;
             self.report(read);
         }

@@ -7,11 +7,12 @@
 mod follow;
 mod shares;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_schema::Schema;
+use roaring::RoaringBitmap;
 use sluice_index::{
     Builder, FileNames, IndexError, IndexSettings, KeyIndex, Keys, Location, Opened, Relocation, SpillingIndex,
 };
@@ -425,7 +426,7 @@ pub async fn find(context: &LaneContext, silver: &Silver, mut fold: Fold) -> Res
     let index = silver.index.clone();
     let look_up = move || index.lookup(&keys).map(|found| (keys, Sightings::of(found)));
     let (keys, seen) = context.services.cpu.run(look_up).await?;
-    let locations = seen.alive(&silver.table).await?;
+    let locations = seen.alive(context, &silver.table).await?;
     Ok(Found { fold, keys, locations })
 }
 
@@ -446,20 +447,30 @@ impl Sightings {
     }
 
     /// The same without those of rows that are not in the table any more.
-    async fn alive(self, table: &LakeTable) -> Result<Vec<Location>, LaneError> {
-        let Self { mut locations, seen } = self;
-        let files: Vec<&[(Location, u32)]> = seen.chunk_by(|a, b| a.0.file() == b.0.file()).collect();
+    async fn alive(mut self, context: &LaneContext, table: &LakeTable) -> Result<Vec<Location>, LaneError> {
+        let mut files: Vec<FileId> = self.seen.iter().map(|(at, _)| FileId(at.file())).collect();
+        files.dedup();
+        let mut from = 0;
         for some in files.chunks(FILES_AT_ONCE) {
-            let ids: Vec<FileId> = some.iter().map(|seen| FileId(seen[0].0.file())).collect();
-            let deleted = table.deleted(&ids).await?;
-            for seen in some {
-                let deleted = deleted.get(&FileId(seen[0].0.file()));
-                let is_gone = |at: &Location| deleted.is_none_or(|deleted| deleted.contains(at.position()));
-                for (_, place) in seen.iter().filter(|(at, _)| is_gone(at)) {
-                    locations[*place as usize] = Location::ABSENT;
-                }
+            let deleted = table.deleted(some).await?;
+            let last = some.last().map_or(0, |file| file.0);
+            let drop_gone = move || (self.drop_gone(from, last, &deleted), self);
+            (from, self) = context.services.cpu.run(drop_gone).await;
+        }
+        Ok(self.locations)
+    }
+
+    /// Takes away the locations in files up to `last`, from those seen at `from` on, whose files are not among these or whose
+    /// positions are deleted. Returns where the next file begins.
+    fn drop_gone(&mut self, from: usize, last: u32, deleted: &HashMap<FileId, Arc<RoaringBitmap>>) -> usize {
+        let end = self.seen.partition_point(|(at, _)| at.file() <= last);
+        for seen in self.seen[from..end].chunk_by(|a, b| a.0.file() == b.0.file()) {
+            let deleted = deleted.get(&FileId(seen[0].0.file()));
+            let is_gone = |at: &Location| deleted.is_none_or(|deleted| deleted.contains(at.position()));
+            for (_, place) in seen.iter().filter(|(at, _)| is_gone(at)) {
+                self.locations[*place as usize] = Location::ABSENT;
             }
         }
-        Ok(locations)
+        end
     }
 }

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 use super::open::{Opened, open};
 use super::{BRANCH, Began, PUBLICATION, Rebuild, RebuildEnd, RebuildProgress};
 use crate::catch_up::{Goal, step};
-use crate::error::LaneError;
+use crate::error::{LaneError, explain};
 use crate::logged::Target;
 use crate::rejects::Known;
 use crate::tables::{self, Silver, Tables};
@@ -55,6 +55,11 @@ impl Rebuild<'_> {
             }
             let Some(silver) = &mut tables.silver else { break };
             if let Some(snapshot_id) = self.publish(silver, &main, stored).await? {
+                // It was for the branch, and would only take up disk.
+                let index = silver.index.clone();
+                if let Err(error) = context.services.cpu.run(move || index.clear()).await {
+                    warn!(table = %context.table(), reason = explain(&error), "the key index of the rebuild stays on disk");
+                }
                 return Ok(self.landed(snapshot_id));
             }
             self.done.overtaken += 1;
